@@ -1,0 +1,227 @@
+/**
+ * Numbers and names that browser and tracker must agree on.
+ *
+ * Generated from backend/peerpool/core/constants.py by `peerpool constants --write`: do not edit.
+ */
+
+/**
+ * WebSocket subprotocol, and the prefix of every derived identity: bumped when either changes incompatibly.
+ * @type {string}
+ */
+export const PROTOCOL = "peerpool.1";
+
+/**
+ * Version in the HELLO frame between browsers: a neighbour that speaks another one is dropped.
+ * @type {number}
+ */
+export const WIRE_VERSION = 1;
+
+/**
+ * Unit of transfer and of verification. Small enough for a data channel message everywhere (64 KiB is the limit that
+ * every browser accepts), large enough that framing and scheduling cost little at 10 Mbit/s.
+ * @type {number}
+ */
+export const PIECE_BYTES = 32768;
+
+/**
+ * Largest segment that is shared. Bounds what a neighbour can make us allocate; 64 MiB is a 10 s segment at 50 Mbit/s.
+ * @type {number}
+ */
+export const MAX_SEGMENT_BYTES = 67108864;
+
+/**
+ * Most ranges in one frame between browsers. A segment of 64 MiB has 2048 pieces, so at worst (every other piece)
+ * 1024 ranges describe any set of them.
+ * @type {number}
+ */
+export const MAX_FRAME_RANGES = 1024;
+
+/**
+ * Largest text frame either way on /signal. A browser's SDP for two data channels is 0.5 to 2 KiB, with many network
+ * interfaces 6 KiB; a frame with 64 peer ids is 2 KiB.
+ * @type {number}
+ */
+export const MAX_SIGNAL_FRAME_BYTES = 16384;
+
+/**
+ * Largest SDP inside an offer or answer, in UTF-16 code units for the browser and code points for the tracker (SDP is
+ * ASCII). Leaves room for JSON escapes within the frame.
+ * @type {number}
+ */
+export const MAX_SDP_CHARS = 12288;
+
+/**
+ * Largest trickled ICE candidate line. The longest seen, with IPv6, ufrag and tcptype, are under 250.
+ * @type {number}
+ */
+export const MAX_CANDIDATE_CHARS = 1024;
+
+/**
+ * Largest token at `join`: a JWT with a few claims is 300 to 800.
+ * @type {number}
+ */
+export const MAX_TOKEN_CHARS = 2048;
+
+/**
+ * Hex digits of a peer id, 80 random bits: not guessable within the life of a swarm.
+ * @type {number}
+ */
+export const PEER_ID_HEX_CHARS = 20;
+
+/**
+ * Hex digits of a session id, 8 bytes: names a browser to its neighbours only.
+ * @type {number}
+ */
+export const SESSION_ID_HEX_CHARS = 16;
+
+/**
+ * Hex digits of a content id: the width of a BitTorrent info hash, which it also is.
+ * @type {number}
+ */
+export const CONTENT_ID_HEX_CHARS = 40;
+
+/**
+ * Neighbours a client asks for when it does not say. Eight sources saturate a downlink at stream bit rates, and keep a
+ * random graph of any size connected.
+ * @type {number}
+ */
+export const WANT_DEFAULT = 8;
+
+/**
+ * Most neighbours one `join` or `want` may ask for: bounds what one member can learn of its swarm at once.
+ * @type {number}
+ */
+export const WANT_MAX = 30;
+
+/**
+ * Most peer ids in the `except` of one `want`: twice the most neighbours anyone has.
+ * @type {number}
+ */
+export const EXCEPT_MAX = 64;
+
+/**
+ * Most neighbours a client keeps; offers beyond it are declined. Above WANT_DEFAULT so that newcomers find room.
+ * @type {number}
+ */
+export const NEIGHBOURS_MAX = 16;
+
+/**
+ * How often a client that has nothing else to say sends `ping`: three chances within IDLE_TIMEOUT_MS, and shorter than
+ * the 60 s after which common proxies close a silent socket.
+ * @type {number}
+ */
+export const PING_INTERVAL_MS = 25000;
+
+/**
+ * How often a client sends `report`. At 100,000 members this is 3,333 small frames a second, the largest regular load.
+ * @type {number}
+ */
+export const REPORT_INTERVAL_MS = 30000;
+
+/**
+ * A socket without a frame for so long is closed: the tab is gone and the network did not say so.
+ * @type {number}
+ */
+export const IDLE_TIMEOUT_MS = 90000;
+
+/**
+ * A relayed offer can be answered, and candidates relayed, for so long; ICE itself gives up after about 30 s.
+ * @type {number}
+ */
+export const OFFER_TIMEOUT_MS = 60000;
+
+/**
+ * Least time between two `hint` frames to one member.
+ * @type {number}
+ */
+export const HINT_INTERVAL_MS = 5000;
+
+/**
+ * Share by which a cluster's size must have changed before its members are told: suppression works with a rough number.
+ * @type {number}
+ */
+export const HINT_CHANGE_RATIO = 0.25;
+
+/**
+ * Bad frames after which a socket is closed: a buggy client gets a few error messages to show its author first.
+ * @type {number}
+ */
+export const MAX_BAD_FRAMES = 5;
+
+/**
+ * Error codes, in the `code` of an `error` frame.
+ * @type {string}
+ */
+export const ERROR_BAD_FRAME = "bad_frame";
+
+/**
+ * A message that only a member may send came from a socket that has not joined.
+ * @type {string}
+ */
+export const ERROR_NOT_JOINED = "not_joined";
+
+/**
+ * Too many messages in a short time; `retry_after_ms` says when to go on.
+ * @type {string}
+ */
+export const ERROR_RATE_LIMITED = "rate_limited";
+
+/**
+ * The swarm or the tracker has no room for another member.
+ * @type {string}
+ */
+export const ERROR_FULL = "full";
+
+/**
+ * The token is missing or not good for this content.
+ * @type {string}
+ */
+export const ERROR_UNAUTHORIZED = "unauthorized";
+
+/**
+ * A field or list is larger than it may be.
+ * @type {string}
+ */
+export const ERROR_TOO_BIG = "too_big";
+
+/**
+ * Close code for a binary frame on /signal (RFC 6455: unsupported data).
+ * @type {number}
+ */
+export const CLOSE_UNSUPPORTED_DATA = 1003;
+
+/**
+ * Close code for a frame above MAX_SIGNAL_FRAME_BYTES.
+ * @type {number}
+ */
+export const CLOSE_TOO_BIG = 1009;
+
+/**
+ * Close code while the tracker restarts: reconnect, with jitter.
+ * @type {number}
+ */
+export const CLOSE_SERVICE_RESTART = 1012;
+
+/**
+ * Close code after MAX_BAD_FRAMES.
+ * @type {number}
+ */
+export const CLOSE_BAD_FRAMES = 4400;
+
+/**
+ * Close code for a missing or bad token: do not reconnect with the same one.
+ * @type {number}
+ */
+export const CLOSE_UNAUTHORIZED = 4401;
+
+/**
+ * Close code after IDLE_TIMEOUT_MS without a frame.
+ * @type {number}
+ */
+export const CLOSE_IDLE = 4408;
+
+/**
+ * Close code for a socket that keeps sending above its rate, or does not read what it is sent.
+ * @type {number}
+ */
+export const CLOSE_RATE = 4429;
