@@ -1,0 +1,66 @@
+"""The whole test bed in one object: media, live stream, origin and tracker, started in order and stopped in reverse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from e2e.harness import media
+from e2e.harness.live import LiveStream
+from e2e.harness.origin_client import Origin
+from e2e.harness.tracker import Tracker
+
+Stream = Literal["live", "vod", "vod-ts"]
+PAGES = Path(__file__).resolve().parents[1] / "pages"
+
+
+class Bed:
+    """A context manager; `folder` takes the live stream's files and every log."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        tracker_port: int | None = None,
+        origin_port: int | None = None,
+        tracker_env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.media = media.ensure()
+        self.live = LiveStream(self.media, folder / "live")
+        mounts = {"live": self.live.folder, "vod": self.media.vod("fmp4"), "vod-ts": self.media.vod("ts")}
+        self.origin = Origin({**mounts, "pages": PAGES}, folder, origin_port)
+        self.tracker = Tracker(folder, tracker_port, tracker_env)
+        self._stack = ExitStack()
+
+    @property
+    def demo_url(self) -> str:
+        """The demo page."""
+        return f"{self.tracker.url}/demo"
+
+    def src(self, stream: Stream) -> str:
+        """URL of the multivariant playlist of a stream."""
+        return f"{self.origin.url}/{stream}/{media.MULTIVARIANT_NAME}"
+
+    def start(self) -> None:
+        """Start everything; returns when tracker and origin answer, and before the live stream can be played."""
+        for part in (self.live, self.origin, self.tracker):
+            self._stack.callback(part.stop)
+            part.start()
+
+    def stop(self) -> None:
+        """Stop everything."""
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.stop()

@@ -1,0 +1,215 @@
+"""The origin's delivery: one ASGI application that sends files as a CDN would, and counts every byte it hands over."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+import json
+import re
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, quote
+
+from starlette.types import Receive, Scope, Send
+
+from e2e.harness.ledger import Entry
+from e2e.harness.origin_rules import CONTENT_TYPES, Rules, classify
+
+CHUNK_BYTES = 64 * 1024
+PACED_SECONDS = 0.05  # a paced body is sent in chunks of this long, so that progress is smooth
+RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
+URI_ATTRIBUTE = re.compile(r'URI="([^"]*)"')
+
+CORS = {
+    "access-control-allow-origin": "*",
+    "access-control-allow-headers": "Range",
+    "access-control-allow-methods": "GET, HEAD, OPTIONS",
+    "access-control-expose-headers": "Content-Length, Content-Range, Accept-Ranges",
+    "access-control-max-age": "600",
+    "timing-allow-origin": "*",
+}
+
+
+class Log:
+    """Every response, in memory and as JSON lines in a file; and what each segment file held when first served."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.entries: list[Entry] = []
+        self.digests: dict[str, str] = {}
+        self._file = path.open("a", buffering=1) if path else None
+
+    def add(self, entry: Entry) -> None:
+        """Append one entry under the next number."""
+        entry = dataclasses.replace(entry, number=len(self.entries) + 1)
+        self.entries.append(entry)
+        if self._file:
+            self._file.write(json.dumps(dataclasses.asdict(entry)) + "\n")
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file:
+            self._file.close()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is sent for one request."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+    size_bytes: int = 0
+
+
+def with_viewer(playlist: str, viewer: str) -> str:
+    """Put the viewer's token on every URI of a playlist, as CDNs sign theirs."""
+    token = f"viewer={quote(viewer)}"
+
+    def signed(uri: str) -> str:
+        return f"{uri}{'&' if '?' in uri else '?'}{token}"
+
+    lines = []
+    for line in playlist.splitlines():
+        if line.startswith("#"):
+            lines.append(URI_ATTRIBUTE.sub(lambda match: f'URI="{signed(match[1])}"', line))
+        else:
+            lines.append(signed(line) if line.strip() else line)
+    return "\n".join(lines) + "\n"
+
+
+def parse_range(header: str, size_bytes: int) -> tuple[int, int] | None:
+    """Start and exclusive end of a single byte range; None when it is to be ignored; ValueError when unsatisfiable."""
+    match = RANGE.match(header.strip())
+    if not match or match[1] == match[2] == "":
+        return None
+    if match[1] == "":
+        start, end = max(0, size_bytes - int(match[2])), size_bytes
+    else:
+        start = int(match[1])
+        end = min(size_bytes, int(match[2]) + 1) if match[2] else size_bytes
+    if start >= size_bytes or end <= start:
+        raise ValueError(header)
+    return start, end
+
+
+class FileServer:
+    """ASGI application over mounted folders: `/live/...` is a file of the folder mounted as `live`."""
+
+    def __init__(self, mounts: Mapping[str, Path], log: Log) -> None:
+        self.rules = Rules()
+        self.log = log
+        self._mounts = {name: folder.resolve() for name, folder in mounts.items()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        if scope["type"] != "http":
+            return
+        started_s = time.time()
+        path = str(scope["path"])
+        viewer = parse_qs(scope["query_string"].decode("latin-1")).get("viewer", [""])[0]
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        request_range = headers.get("range", "")
+        request_class = classify(path)
+        rule = self.rules.rule(request_class, viewer)
+        gone = asyncio.create_task(_disconnected(receive))
+        sent_bytes, complete, answer = 0, False, Answer(499, {})
+        try:
+            if rule.latency_ms:
+                await asyncio.wait([gone], timeout=rule.latency_ms / 1000)
+            if not gone.done():
+                answer = self._answer(scope["method"], path, viewer, request_range)
+                body = b"" if scope["method"] == "HEAD" else answer.body
+                async for so_far in _send_body(send, answer, body, rule.rate_bps, gone):
+                    sent_bytes = so_far
+                complete = sent_bytes == len(body)
+        finally:
+            gone.cancel()
+            if scope["method"] != "OPTIONS":
+                entry = (path, request_class, viewer, request_range, answer.status, sent_bytes, answer.size_bytes)
+                self.log.add(Entry(0, started_s, time.time(), *entry, complete))
+
+    def _answer(self, method: str, path: str, viewer: str, request_range: str) -> Answer:
+        if method == "OPTIONS":
+            return Answer(204, CORS)
+        if method not in ("GET", "HEAD"):
+            return _error(405)
+        if self.rules.outage:
+            return _error(503)
+        file = self._file(path)
+        content = _read(file) if file else None
+        if file is None or content is None:
+            return _error(404)
+        request_class = classify(path)
+        kind = CONTENT_TYPES.get(file.suffix, "application/octet-stream")
+        if request_class == "playlist":
+            if viewer:
+                content = with_viewer(content.decode(), viewer).encode()
+            headers = {**CORS, "content-type": kind, "content-length": str(len(content)), "cache-control": "no-cache"}
+            return Answer(200, headers, content)
+        if path not in self.log.digests:
+            self.log.digests[path] = hashlib.sha256(content).hexdigest()
+        headers = {**CORS, "content-type": kind, "cache-control": "public, max-age=3600"}
+        return _ranged(content, headers, request_range, accept=self.rules.accept_ranges)
+
+    def _file(self, path: str) -> Path | None:
+        name, _, rest = path.lstrip("/").partition("/")
+        folder = self._mounts.get(name)
+        if folder is None:
+            return None
+        file = (folder / rest).resolve()
+        return file if file.is_relative_to(folder) and file.is_file() else None
+
+
+def _ranged(content: bytes, headers: dict[str, str], request_range: str, *, accept: bool) -> Answer:
+    size = len(content)
+    headers["accept-ranges"] = "bytes" if accept else "none"
+    try:
+        wanted = parse_range(request_range, size) if accept and request_range else None
+    except ValueError:
+        return Answer(416, {**headers, "content-length": "0", "content-range": f"bytes */{size}"}, b"", size)
+    if wanted is None:
+        return Answer(200, {**headers, "content-length": str(size)}, content, size)
+    start, end = wanted
+    headers |= {"content-length": str(end - start), "content-range": f"bytes {start}-{end - 1}/{size}"}
+    return Answer(206, headers, content[start:end], size)
+
+
+def _read(file: Path) -> bytes | None:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:  # the live window moved on between finding the file and reading it
+        return None
+
+
+def _error(status: int) -> Answer:
+    return Answer(status, {**CORS, "content-length": "0", "cache-control": "no-store"})
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _send_body(
+    send: Send, answer: Answer, body: bytes, rate_bps: float, gone: asyncio.Task[None]
+) -> AsyncIterator[int]:
+    """Send an answer and yield the number of body bytes handed over so far. Ends early when the client has gone."""
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+    chunk_bytes = CHUNK_BYTES if not rate_bps else max(256, min(CHUNK_BYTES, int(rate_bps / 8 * PACED_SECONDS)))
+    sent, started = 0, time.monotonic()
+    while sent < len(body) and not gone.done():
+        chunk = body[sent : sent + chunk_bytes]
+        if rate_bps:
+            due = started + (sent + len(chunk)) * 8 / rate_bps
+            await asyncio.wait([gone], timeout=max(0.0, due - time.monotonic()))
+            if gone.done():
+                return
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        sent += len(chunk)
+        yield sent
+    if sent == len(body):
+        await send({"type": "http.response.body", "body": b"", "more_body": False})

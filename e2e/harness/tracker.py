@@ -1,0 +1,47 @@
+"""The real tracker as a process: started, killed without warning, started again on the same port."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+
+from e2e.harness.child import Child, ChildFailed, free_port
+
+
+class Tracker:
+    """A running `peerpool serve`."""
+
+    def __init__(self, logs: Path, port: int | None = None, env: Mapping[str, str] | None = None) -> None:
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        command = [str(Path(sys.executable).with_name("peerpool")), "serve", "--host", "127.0.0.1"]
+        self._child = Child("tracker", [*command, "--port", str(self.port)], logs / "tracker.log", env)
+
+    @property
+    def log(self) -> Path:
+        """Where its output goes."""
+        return self._child.log
+
+    def start(self) -> None:
+        """Start, and wait until it says that it is ready."""
+        if self._answers("/readyz"):
+            raise ChildFailed("tracker", f"cannot have port {self.port}: something else answers there", self.log)
+        self._child.start()
+        self._child.wait_ready(lambda: self._answers("/readyz"), timeout_s=30)
+
+    def stop(self) -> None:
+        """Stop as an operator would, by SIGTERM."""
+        self._child.stop()
+
+    def kill(self) -> None:
+        """Stop as a crash would, by SIGKILL."""
+        self._child.kill()
+
+    def _answers(self, path: str) -> bool:
+        try:
+            return httpx.get(f"{self.url}{path}", timeout=2, trust_env=False).is_success
+        except httpx.TransportError:
+            return False
