@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,14 +16,15 @@ class BundleBuildHook(BuildHookInterface):  # type: ignore[type-arg]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build the bundle, or raise with what to do when there is neither bundle nor esbuild."""
+        del build_data
         if self.target_name != "wheel" or version == "editable":
-            return  # a source checkout builds on demand; an sdist carries what is there
+            return  # a source checkout builds on demand
         root = Path(self.root)
-        bundled = root / "backend" / "peerpool" / "bundled"
         if (root / "node_modules" / "esbuild").is_dir():
-            script = root / "backend" / "peerpool" / "bundle.py"
-            subprocess.run([sys.executable, str(script), str(root)], check=True)  # noqa: S603 (our own file)
-        if not (bundled / "manifest.json").is_file():
+            environ = os.environ | {"PYTHONPATH": str(root / "backend")}
+            command = [sys.executable, "-m", "peerpool.bundle"]
+            subprocess.run(command, env=environ, check=True)  # noqa: S603 (our own file)
+        if not (root / "backend" / "peerpool" / "bundled" / "manifest.json").is_file():
             raise RuntimeError(
                 "the browser bundle is missing: run `npm ci && peerpool bundle`, then build the wheel again"
             )

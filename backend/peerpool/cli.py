@@ -1,26 +1,124 @@
-"""The `peerpool` command."""
+"""The `peerpool` command: serve, bundle, constants.
+
+Exit codes: 0 done, 1 it did not work (the text says what to do), 2 the command line or a setting is wrong.
+"""
 
 from __future__ import annotations
 
 import argparse
+import resource
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
+from peerpool import __version__, bundle
 from peerpool.constants_js import render_constants
+from peerpool.core.errors import BundleError, ConfigError
 
-CONSTANTS_JS = Path(__file__).parents[2] / "static" / "js" / "core" / "constants.js"
+CONSTANTS_JS: Final = Path("static/js/core/constants.js")
+EXIT_FAILED: Final = 1
+EXIT_USAGE: Final = 2
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line `argv`; return the exit code."""
-    parser = argparse.ArgumentParser(prog="peerpool")
-    commands = parser.add_subparsers(dest="command", required=True)
-    constants = commands.add_parser("constants")
-    constants.add_argument("--write", action="store_true")
-    args = parser.parse_args(argv)
-    if args.write:
-        CONSTANTS_JS.write_text(render_constants(), encoding="utf-8")
+    args = _parser().parse_args(argv)
+    run: Callable[[argparse.Namespace], int] = args.run
+    try:
+        return run(args)
+    except ConfigError as error:
+        print(f"peerpool: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except BundleError as error:
+        print(f"peerpool: {error}", file=sys.stderr)
+        return EXIT_FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="peerpool", description="Peer-assisted media delivery.")
+    parser.add_argument("--version", action="version", version=f"peerpool {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True)
+
+    serve = commands.add_parser("serve", help="run tracker, signalling and bundle server")
+    serve.add_argument("--host", help="address to listen on (default 127.0.0.1)")
+    serve.add_argument("--port", type=int, help="port to listen on (default 8080)")
+    serve.add_argument("--config", type=Path, help="settings file (default ./peerpool.toml if there is one)")
+    serve.set_defaults(run=_serve)
+
+    build = commands.add_parser("bundle", help="build the browser library (source checkouts only)")
+    build.add_argument(
+        "--check-budget", action="store_true", help="fail when it is larger than bundle-budget.json says"
+    )
+    build.set_defaults(run=_bundle)
+
+    constants = commands.add_parser("constants", help="render the constants for JavaScript (source checkouts only)")
+    what = constants.add_mutually_exclusive_group(required=True)
+    what.add_argument("--write", action="store_true", help=f"write {CONSTANTS_JS}")
+    what.add_argument("--check", action="store_true", help=f"fail when {CONSTANTS_JS} is not what would be written")
+    constants.set_defaults(run=_constants)
+    return parser
+
+
+def _serve(args: argparse.Namespace) -> int:
+    # Imported here, so that `bundle` and `constants` work where only a compiler is installed.
+    from peerpool.app import create_app  # noqa: PLC0415
+    from peerpool.server import make_server  # noqa: PLC0415
+    from peerpool.settings import load_settings  # noqa: PLC0415
+
+    settings = load_settings(args.config, overrides={"host": args.host, "port": args.port})
+    app = create_app(settings)
+    open_files = _raise_file_limit()
+    capacity = min(settings.max_connections, max(0, open_files - 64))
+    server = make_server(app, settings, app.state.hub.drain)
+    base = f"http://{settings.host}:{settings.port}"
+    print(f"Media PeerPool {__version__}")
+    print(f"  demo      {base}/demo")
+    print(f"  script    {base}/peerpool.js")
+    print(f"  tracker   {base.replace('http', 'ws', 1)}/signal   (WebTorrent clients: /announce)")
+    print(f"  capacity  {capacity} WebSockets ({open_files} open files allowed)")
+    print("  access    open: anyone may join any swarm", flush=True)
+    server.run()
+    return 0 if server.started else EXIT_FAILED
+
+
+def _raise_file_limit() -> int:
+    """Raise the soft limit of open files to the hard one; return it. Each WebSocket is one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+def _bundle(args: argparse.Namespace) -> int:
+    root = _require_checkout()
+    manifest = bundle.build(root)
+    for file in manifest.values():
+        print(f"{file.size_bytes:>9} bytes  {file.gzip_bytes:>8} gzip  {file.name}")
+    if args.check_budget:
+        excesses = bundle.over_budget(root, manifest)
+        for excess in excesses:
+            print(f"peerpool: {excess}", file=sys.stderr)
+        return EXIT_FAILED if excesses else 0
     return 0
+
+
+def _constants(args: argparse.Namespace) -> int:
+    path = _require_checkout() / CONSTANTS_JS
+    text = render_constants()
+    if args.write:
+        path.write_text(text, encoding="utf-8")
+        return 0
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        print(f"peerpool: {CONSTANTS_JS} has drifted: run `peerpool constants --write`", file=sys.stderr)
+        return EXIT_FAILED
+    return 0
+
+
+def _require_checkout() -> Path:
+    root = bundle.find_checkout()
+    if root is None:
+        raise BundleError("this command needs a source checkout; an installed package has its bundle built in")
+    return root
 
 
 if __name__ == "__main__":

@@ -1,0 +1,84 @@
+"""Composition root: one ASGI application out of tracker, sockets, pages and metrics.
+
+`uvicorn peerpool.app:app` serves it with stock protocols; `peerpool serve` adds what `server.py` knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+
+from peerpool.assets import NOT_READY, Assets
+from peerpool.core.tracker import Tracker
+from peerpool.metrics import Metrics
+from peerpool.pages import Pages
+from peerpool.settings import Settings, load_settings
+from peerpool.signalling import NATIVE, WEBTORRENT, Hub, SocketEndpoint
+
+ASSET_PATHS = (
+    "/{name}.js",
+    "/{name}.js.map",
+    "/pages/{name}.js",
+)
+
+
+def create_app(settings: Settings | None = None) -> Starlette:
+    """Return the application. `app.state.hub` is its hub, for the server that drains it."""
+    settings = settings or load_settings()
+    tracker = Tracker(rng=random.SystemRandom(), ice_servers=settings.ice_servers)
+    hub = Hub(tracker, settings.max_connections)
+    assets = Assets.of_this_package()
+    pages = Pages(settings)
+    metrics = Metrics(hub)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await assets.refresh()
+        timer = asyncio.create_task(hub.run_timer())
+        try:
+            yield
+        finally:
+            hub.drain()
+            timer.cancel()
+
+    async def serve_readiness(_request: Request) -> Response:
+        problem = "draining" if tracker.is_draining else "" if assets.is_ready else NOT_READY
+        return JSONResponse({"ready": not problem, "problem": problem}, 503 if problem else 200)
+
+    app = Starlette(
+        routes=[
+            WebSocketRoute("/signal", SocketEndpoint(hub, NATIVE)),
+            WebSocketRoute("/announce", SocketEndpoint(hub, WEBTORRENT)),
+            Route("/", pages.redirect_home),
+            Route("/demo", pages.serve_demo),
+            Route("/healthz", _serve_health),
+            Route("/readyz", serve_readiness),
+            Route("/metrics", metrics.serve_prometheus),
+            Route("/stats", metrics.serve_stats),
+            *(Route(path, assets.serve) for path in ASSET_PATHS),
+        ],
+        lifespan=lifespan,
+        max_body_size=0,  # nothing is posted here
+    )
+    app.state.hub = hub
+    return app
+
+
+async def _serve_health(_request: Request) -> Response:
+    return JSONResponse({"alive": True})
+
+
+def __getattr__(name: str) -> Starlette:
+    """Make `app` when a server asks for it, so that importing this module reads no settings."""
+    if name == "app":
+        app = create_app()
+        globals()["app"] = app
+        return app
+    raise AttributeError(name)

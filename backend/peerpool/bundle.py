@@ -1,0 +1,176 @@
+"""Builds the browser library with esbuild, and knows where its files are.
+
+A wheel carries the files prebuilt. A source checkout builds them when a source is newer. Imports nothing but the
+standard library and our errors, because the wheel's build hook runs it before anything is installed.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from peerpool.core.errors import BundleError
+
+BUNDLED: Final = Path(__file__).parent / "bundled"
+MANIFEST: Final = "manifest.json"
+BUDGET: Final = Path("static/js/bundle-budget.json")
+BUILD_TIMEOUT_S: Final = 60
+HASH_CHARS: Final = 8
+
+# Built file -> source, relative to the checkout, and esbuild's arguments for it.
+ENTRIES: Final[dict[str, tuple[str, list[str]]]] = {
+    "peerpool.js": ("static/js/global.js", ["--format=iife"]),
+    "peerpool.esm.js": ("static/js/index.js", ["--format=esm"]),
+}
+ESBUILD_ARGS: Final = ["--bundle", "--minify", "--target=es2020", "--sourcemap", "--log-level=warning"]
+# Copied as they are, for the demo page.
+PAGES: Final = Path("static/js/pages")
+PLAYER: Final = Path("node_modules/hls.js/dist/hls.min.js")
+
+
+@dataclass(frozen=True, slots=True)
+class BundledFile:
+    """One file of the bundle. `digest` is the start of its SHA-256 in hex, the hash in its hashed name."""
+
+    name: str
+    size_bytes: int
+    gzip_bytes: int
+    digest: str
+
+    @property
+    def hashed_name(self) -> str:
+        """Return the name under which exactly this content is served, for ever."""
+        stem, _, suffix = self.name.rpartition(".")
+        return f"{stem}.{self.digest}.{suffix}"
+
+
+Manifest = dict[str, BundledFile]
+
+
+def find_checkout() -> Path | None:
+    """Return the root of the source checkout this package runs from, or None when it is installed."""
+    root = Path(__file__).parents[2]
+    return root if (root / "static" / "js").is_dir() and (root / "package.json").is_file() else None
+
+
+def build(root: Path, out: Path = BUNDLED) -> Manifest:
+    """Build every file of the bundle of the checkout `root` into `out`. Raises BundleError."""
+    esbuild = root / "node_modules" / ".bin" / "esbuild"
+    if not esbuild.exists():
+        raise BundleError(f"esbuild is missing: run `npm ci` in {root}")
+    staging = out.with_name(f"{out.name}.{os.getpid()}")
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    try:
+        for name, (source, args) in ENTRIES.items():
+            _run_esbuild(root, [str(esbuild), source, *ESBUILD_ARGS, *args, f"--outfile={staging / name}"])
+        _copy_pages(root, staging)
+        manifest = {file.name: file for file in _measure(staging)}
+        listed = {name: asdict(file) for name, file in manifest.items()}
+        (staging / MANIFEST).write_text(json.dumps(listed, indent=2), encoding="utf-8")
+        _move_in(staging, out, [*manifest, MANIFEST])
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return manifest
+
+
+def load_manifest(out: Path = BUNDLED) -> Manifest:
+    """Return what was built into `out`. Raises BundleError when nothing was."""
+    try:
+        listed = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BundleError("the browser bundle is missing: run `npm ci && peerpool bundle`") from None
+    except ValueError:
+        raise BundleError(f"{out / MANIFEST} is damaged: run `peerpool bundle`") from None
+    return {name: BundledFile(**fields) for name, fields in listed.items()}
+
+
+def is_stale(root: Path, out: Path = BUNDLED) -> bool:
+    """Whether a source of the checkout `root` is newer than what was built into `out`, or nothing was."""
+    try:
+        built_at = (out / MANIFEST).stat().st_mtime
+    except FileNotFoundError:
+        return True
+    return any(path.stat().st_mtime > built_at for path in _sources(root))
+
+
+def over_budget(root: Path, manifest: Manifest) -> list[str]:
+    """Return a sentence for each file whose gzip size is above static/js/bundle-budget.json."""
+    try:
+        budget = json.loads((root / BUDGET).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BundleError(f"{BUDGET} is missing: it holds the greatest gzip size of each built file") from None
+    return [
+        f"{name} is {manifest[name].gzip_bytes} bytes with gzip, above its budget of {bounds['gzip_bytes']}"
+        for name, bounds in budget.items()
+        if manifest[name].gzip_bytes > bounds["gzip_bytes"]
+    ]
+
+
+def _sources(root: Path) -> Iterator[Path]:
+    yield from (root / "static" / "js").rglob("*.js")
+    yield from (path for path in [root / PLAYER] if path.is_file())
+
+
+def _run_esbuild(root: Path, command: list[str]) -> None:
+    try:
+        done = subprocess.run(  # noqa: S603 (our own arguments)
+            command, cwd=root, capture_output=True, text=True, timeout=BUILD_TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BundleError(f"esbuild did not run: {error}") from None
+    if done.returncode != 0:
+        complaint = done.stderr.partition("\nnode:")[0].strip()  # the rest is the trace of esbuild's own launcher
+        raise BundleError(f"esbuild refused {command[1]}:\n{complaint}")
+
+
+def _copy_pages(root: Path, out: Path) -> None:
+    pages = out / "pages"
+    pages.mkdir()
+    for source in [*(root / PAGES).glob("*.js"), root / PLAYER]:
+        if source.is_file():
+            shutil.copyfile(source, pages / source.name)
+
+
+def _move_in(staging: Path, out: Path, names: list[str]) -> None:
+    """Replace file by file, the manifest last: another process may be reading or building at the same time."""
+    for name in names:
+        target = out / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (staging / name).replace(target)
+
+
+def _measure(out: Path) -> Iterator[BundledFile]:
+    for path in sorted(out.rglob("*")):
+        if path.is_file():
+            data = path.read_bytes()
+            name = path.relative_to(out).as_posix()
+            digest = hashlib.sha256(data).hexdigest()[:HASH_CHARS]
+            yield BundledFile(name, len(data), len(gzip.compress(data, 9, mtime=0)), digest)
+
+
+def main() -> int:
+    """Build the bundle of this checkout, as the wheel's build hook does."""
+    root = find_checkout()
+    if root is None:
+        sys.stderr.write("not a source checkout\n")
+        return 1
+    try:
+        build(root)
+    except BundleError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

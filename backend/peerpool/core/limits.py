@@ -1,0 +1,76 @@
+"""Bounds that only the tracker needs to know, and the token bucket that enforces rates.
+
+What browsers must agree on lives in `constants.py`. Everything a client can make grow is bounded by a field here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from peerpool.core import constants as c
+
+MS_PER_S: Final = 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one tracker. Every default says why; tests use small ones."""
+
+    # A member is about 1 KiB here and 30 KiB in its socket, so memory ends first at these sizes.
+    max_swarms: int = 100_000
+    max_swarm_members: int = 100_000
+    # A WebTorrent client shares one socket among all its torrents.
+    max_connection_members: int = 256
+    # Two torrent clients in one page share the socket, and are two members of one swarm.
+    max_connection_swarm_members: int = 4
+    # WANT_MAX offers at once, and as many again a moment later; the oldest is forgotten.
+    max_pending_offers: int = 64
+    # bittorrent-tracker's client sends 5, other clients 10.
+    max_announce_offers: int = 10
+    # One torrent client asks for its own torrents only.
+    max_scrape_hashes: int = 64
+    # A join that offers to 30 members and trickles ten candidates to each is 400 tokens.
+    bucket_tokens: float = 500.0
+    bucket_refill_per_s: float = 50.0
+    # Refused messages in a row before the socket is closed: a client that ignores `rate_limited`.
+    max_rate_strikes: int = 100
+    max_bad_frames: int = c.MAX_BAD_FRAMES
+    idle_timeout_s: float = c.IDLE_TIMEOUT_MS / MS_PER_S
+    offer_timeout_s: float = c.OFFER_TIMEOUT_MS / MS_PER_S
+    hint_interval_s: float = c.HINT_INTERVAL_MS / MS_PER_S
+    # Torrent clients come back only to announce, so this interval is also how fast a swarm of them mends.
+    announce_interval_min_s: float = 30.0
+    announce_interval_max_s: float = 300.0
+    # One core carries about 5,000 announces a second; a tenth of that is left to them when the tracker is crowded.
+    announces_per_s: float = 500.0
+    # Rejoins a second the restart window aims at, and its least and greatest length.
+    rejoins_per_s: float = 500.0
+    restart_min_ms: int = 500
+    restart_window_min_ms: int = 2_000
+    restart_window_max_ms: int = 60_000
+
+    @property
+    def torrent_idle_s(self) -> float:
+        """Seconds without an announce after which a torrent member is gone: two intervals missed, and some slack."""
+        return 2 * self.announce_interval_max_s + 30.0
+
+
+class TokenBucket:
+    """Tokens that refill at a rate up to a cap; starts full. `now` is in seconds, monotonic."""
+
+    __slots__ = ("_tokens", "_updated_at")
+
+    def __init__(self, limits: Limits, now: float) -> None:
+        self._tokens = limits.bucket_tokens
+        self._updated_at = now
+
+    def take(self, cost: float, limits: Limits, now: float) -> float:
+        """Take `cost` tokens. Returns 0.0 when taken, else the seconds until there are enough."""
+        elapsed_s = max(0.0, now - self._updated_at)
+        self._tokens = min(limits.bucket_tokens, self._tokens + elapsed_s * limits.bucket_refill_per_s)
+        self._updated_at = now
+        if self._tokens >= cost:
+            self._tokens -= cost
+            return 0.0
+        return (cost - self._tokens) / limits.bucket_refill_per_s

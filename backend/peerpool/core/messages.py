@@ -1,0 +1,175 @@
+"""The native protocol's messages, as docs/wire-protocol.md section 2 has them; bounds are in the types.
+
+Decoding is validation: what comes out of `protocols/native.py` fits these bounds. Golden vectors freeze the encoding.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from peerpool.core import constants as c
+
+ContentId = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{{c.CONTENT_ID_HEX_CHARS}}}\Z")]
+SessionId = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{{c.SESSION_ID_HEX_CHARS}}}\Z")]
+PeerId = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{{c.PEER_ID_HEX_CHARS}}}\Z")]
+Token = Annotated[str, Meta(max_length=c.MAX_TOKEN_CHARS)]
+Sdp = Annotated[str, Meta(min_length=1, max_length=c.MAX_SDP_CHARS)]
+CandidateLine = Annotated[str, Meta(max_length=c.MAX_CANDIDATE_CHARS)]
+MediaId = Annotated[str, Meta(max_length=64)]
+LineIndex = Annotated[int, Meta(ge=0, le=65_535)]
+# A report covers half a minute: a terabyte of it is 300 Gbit/s, more than any uplink.
+ReportedBytes = Annotated[int, Meta(ge=0, le=2**40)]
+ReportedCount = Annotated[int, Meta(ge=0, le=10_000)]
+
+
+class ClientFrame(Struct, tag_field="type", frozen=True, gc=False):
+    """Base of what a client sends."""
+
+
+class Join(ClientFrame, tag="join", frozen=True, gc=False):
+    """Become a member of the swarm of `content`."""
+
+    content: ContentId
+    session: SessionId
+    token: Token | None = None
+    want: Annotated[int, Meta(ge=0, le=c.WANT_MAX)] = c.WANT_DEFAULT
+
+
+class Offer(ClientFrame, tag="offer", frozen=True, gc=False):
+    """An SDP offer for the member `to`."""
+
+    to: PeerId
+    sdp: Sdp
+
+
+class Answer(ClientFrame, tag="answer", frozen=True, gc=False):
+    """An SDP answer for the member `to`, whose offer is pending."""
+
+    to: PeerId
+    sdp: Sdp
+
+
+class Candidate(ClientFrame, tag="candidate", frozen=True, gc=False):
+    """One trickled ICE candidate for `to`; an empty `candidate` ends them."""
+
+    to: PeerId
+    candidate: CandidateLine
+    mid: MediaId | None
+    line: LineIndex | None
+
+
+class Decline(ClientFrame, tag="decline", frozen=True, gc=False):
+    """The offer of `to` is not taken."""
+
+    to: PeerId
+
+
+class Want(ClientFrame, tag="want", frozen=True):
+    """Ask for `count` more neighbours, none of `except_`."""
+
+    count: Annotated[int, Meta(ge=1, le=c.WANT_MAX)]
+    except_: Annotated[list[PeerId], Meta(max_length=c.EXCEPT_MAX)] = field(name="except", default_factory=list)
+
+
+class Report(ClientFrame, tag="report", frozen=True, gc=False):
+    """Totals since the last report, as the client claims them."""
+
+    peer_bytes: ReportedBytes
+    cdn_bytes: ReportedBytes
+    sent_bytes: ReportedBytes
+    neighbours: ReportedCount
+    stalls: ReportedCount
+
+
+class Ping(ClientFrame, tag="ping", frozen=True, gc=False):
+    """Still here; answered by `pong`."""
+
+
+class Leave(ClientFrame, tag="leave", frozen=True, gc=False):
+    """Forget the member; the socket stays."""
+
+
+ClientMessage = Join | Offer | Answer | Candidate | Decline | Want | Report | Ping | Leave
+
+
+class TrackerFrame(Struct, tag_field="type", frozen=True):
+    """Base of what the tracker sends."""
+
+
+class Welcome(TrackerFrame, tag="welcome", frozen=True):
+    """Answer to `join`. `neighbours` best first; `cluster_size` counts the new member too."""
+
+    peer: str
+    neighbours: list[str]
+    cluster_size: int
+    ice_servers: list[dict[str, Any]]
+    ping_interval_ms: int = c.PING_INTERVAL_MS
+    report_interval_ms: int = c.REPORT_INTERVAL_MS
+
+
+class Neighbours(TrackerFrame, tag="neighbours", frozen=True):
+    """Answer to `want`."""
+
+    neighbours: list[str]
+
+
+class OfferFrom(TrackerFrame, tag="offer", frozen=True):
+    """An offer, relayed."""
+
+    from_: str = field(name="from")
+    sdp: str
+
+
+class AnswerFrom(TrackerFrame, tag="answer", frozen=True):
+    """An answer, relayed."""
+
+    from_: str = field(name="from")
+    sdp: str
+
+
+class CandidateFrom(TrackerFrame, tag="candidate", frozen=True):
+    """A candidate, relayed."""
+
+    from_: str = field(name="from")
+    candidate: str
+    mid: str | None
+    line: int | None
+
+
+class DeclineFrom(TrackerFrame, tag="decline", frozen=True):
+    """A decline, relayed."""
+
+    from_: str = field(name="from")
+
+
+class Gone(TrackerFrame, tag="gone", frozen=True):
+    """The member a message was for is not in the swarm."""
+
+    peer: str
+
+
+class Hint(TrackerFrame, tag="hint", frozen=True):
+    """The cluster's size has changed."""
+
+    cluster_size: int
+
+
+class Pong(TrackerFrame, tag="pong", frozen=True):
+    """Answer to `ping`."""
+
+
+class Restart(TrackerFrame, tag="restart", frozen=True):
+    """The tracker goes away: reconnect after a time drawn uniformly between the two."""
+
+    reconnect_min_ms: int
+    reconnect_max_ms: int
+
+
+class Error(TrackerFrame, tag="error", frozen=True):
+    """A frame was refused."""
+
+    code: str
+    message: str
+    retry_after_ms: int | UnsetType = UNSET

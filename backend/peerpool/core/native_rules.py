@@ -1,0 +1,148 @@
+"""What the tracker does with each message of the native protocol (docs/wire-protocol.md, section 2).
+
+`RULES` is the protocol: which messages need membership, what they cost, which function carries them out. Relays go only
+between members of one swarm, answers only to a pending offer, candidates only between two with an offer between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from peerpool.core import constants as c
+from peerpool.core import messages as m
+from peerpool.core.errors import BadFrame, NotJoined
+from peerpool.core.state import Connection, State
+from peerpool.core.swarm import Family, Member, SwarmKey
+
+
+class Rule(NamedTuple):
+    """`handle` gets the member, or None where `needs_member` is false; `cost` is in tokens."""
+
+    handle: Callable[[State, Connection, Any, Any, float], None]
+    needs_member: bool
+    cost: float
+
+
+def obey(state: State, connection: Connection, message: m.ClientMessage, now: float) -> None:
+    """Carry out `message`. Raises TheirError when it may not be done."""
+    rule = RULES[type(message)]
+    member = connection.sole_member()
+    if member is None and rule.needs_member:
+        raise NotJoined("join a swarm first")
+    rule.handle(state, connection, member, message, now)
+
+
+def cost_of(message: m.ClientMessage) -> float:
+    """Return the tokens `message` takes."""
+    return RULES[type(message)].cost
+
+
+def _join(state: State, connection: Connection, member: Member | None, message: m.Join, now: float) -> None:
+    if member is not None:
+        state.leave(connection, member)
+    key = SwarmKey(Family.NATIVE, message.content)
+    joined = state.enter(connection, key, _new_peer_id(state, key), message.token, now)
+    neighbours = _introduce(state, joined, message.want, ())
+    size = joined.told_size = len(joined.swarm)
+    state.send(connection.id, m.Welcome(joined.peer_id, neighbours, size, state.ice_servers))
+
+
+def _new_peer_id(state: State, key: SwarmKey) -> str:
+    swarm = state.swarms.get(key)
+    while True:  # a clash of 80 random bits does not happen; a seeded rng in a test may make it so
+        peer_id = state.rng.randbytes(c.PEER_ID_HEX_CHARS // 2).hex()
+        if swarm is None or swarm.get(peer_id) is None:
+            return peer_id
+
+
+def _introduce(state: State, member: Member, count: int, excluded: tuple[str, ...] | list[str]) -> list[str]:
+    chosen = state.selection.choose(member.swarm, member, count, excluded, state.rng)
+    for other in chosen:
+        other.degree += 1  # it will hear from us; its next report corrects this
+    member.degree += len(chosen)
+    return [other.peer_id for other in chosen]
+
+
+def _find(state: State, member: Member, peer_id: str) -> Member | None:
+    """Return the member `peer_id` of the same swarm, or tell the sender that it is gone."""
+    if peer_id == member.peer_id:
+        raise BadFrame("a message to oneself")
+    other = member.swarm.get(peer_id)
+    if other is None:
+        state.send(member.connection, m.Gone(peer_id))
+    return other
+
+
+def _offer(state: State, _connection: Connection, member: Member, message: m.Offer, now: float) -> None:
+    other = _find(state, member, message.to)
+    if other is not None:
+        member.record_offer(other.peer_id, state.limits, now)
+        _relay(state, other, m.OfferFrom(member.peer_id, message.sdp))
+
+
+def _answer(state: State, _connection: Connection, member: Member, message: m.Answer, now: float) -> None:
+    other = _find(state, member, message.to)
+    if other is None:
+        return
+    offer = other.live_offer(member.peer_id, now)
+    if offer is None or offer.is_answered:
+        return  # late or invented: the offerer has nothing it could apply this to
+    offer.is_answered = True
+    _relay(state, other, m.AnswerFrom(member.peer_id, message.sdp))
+
+
+def _candidate(state: State, _connection: Connection, member: Member, message: m.Candidate, now: float) -> None:
+    other = _find(state, member, message.to)
+    if other is None:
+        return
+    if member.live_offer(other.peer_id, now) is None and other.live_offer(member.peer_id, now) is None:
+        return
+    _relay(state, other, m.CandidateFrom(member.peer_id, message.candidate, message.mid, message.line))
+
+
+def _decline(state: State, _connection: Connection, member: Member, message: m.Decline, now: float) -> None:
+    other = _find(state, member, message.to)
+    if other is None or other.live_offer(member.peer_id, now) is None:
+        return
+    other.forget_offer(member.peer_id)
+    _relay(state, other, m.DeclineFrom(member.peer_id))
+
+
+def _relay(state: State, to: Member, message: m.OfferFrom | m.AnswerFrom | m.CandidateFrom | m.DeclineFrom) -> None:
+    state.totals.relays[str(message.__struct_config__.tag)] += 1
+    state.send(to.connection, message)
+
+
+def _want(state: State, connection: Connection, member: Member, message: m.Want, _now: float) -> None:
+    state.send(connection.id, m.Neighbours(_introduce(state, member, message.count, message.except_)))
+
+
+def _report(state: State, _connection: Connection, member: Member, message: m.Report, _now: float) -> None:
+    member.degree = min(message.neighbours, c.EXCEPT_MAX)
+    totals = state.totals
+    totals.reported_bytes["peer"] += message.peer_bytes
+    totals.reported_bytes["cdn"] += message.cdn_bytes
+    totals.reported_bytes["sent"] += message.sent_bytes
+    totals.reported_stalls += message.stalls
+
+
+def _ping(state: State, connection: Connection, _member: Member | None, _message: m.Ping, _now: float) -> None:
+    state.send(connection.id, m.Pong())
+
+
+def _leave(state: State, connection: Connection, member: Member, _message: m.Leave, _now: float) -> None:
+    state.leave(connection, member)
+
+
+RULES: Final[dict[type[m.ClientFrame], Rule]] = {
+    m.Join: Rule(_join, needs_member=False, cost=10),
+    m.Offer: Rule(_offer, needs_member=True, cost=4),
+    m.Answer: Rule(_answer, needs_member=True, cost=4),
+    m.Candidate: Rule(_candidate, needs_member=True, cost=1),
+    m.Decline: Rule(_decline, needs_member=True, cost=1),
+    m.Want: Rule(_want, needs_member=True, cost=10),
+    m.Report: Rule(_report, needs_member=True, cost=5),
+    m.Ping: Rule(_ping, needs_member=False, cost=1),
+    m.Leave: Rule(_leave, needs_member=True, cost=5),
+}

@@ -1,0 +1,43 @@
+"""Whom to introduce to whom.
+
+The tracker asks a `Selection`; the one here knows nothing of places and distances. Locality is another class with the
+same method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final, Protocol
+
+from peerpool.core.swarm import Member, Rng, Swarm
+
+# Candidates drawn for each neighbour wanted. Four make the chance that all of them are crowded small, while a choice
+# from a swarm of any size costs tens of microseconds.
+DRAWN_PER_WANTED: Final = 4
+
+
+class Selection(Protocol):
+    """Chooses neighbours, best first."""
+
+    def choose(self, swarm: Swarm, asker: Member, count: int, excluded: Collection[str], rng: Rng) -> list[Member]:
+        """Return at most `count` members of `swarm`: never `asker`, never one whose peer id is in `excluded`."""
+
+
+class LeastConnected:
+    """Random members, those with few neighbours first, so that degrees stay even and newcomers are not lonely."""
+
+    def choose(self, swarm: Swarm, asker: Member, count: int, excluded: Collection[str], rng: Rng) -> list[Member]:
+        """Draw a sample, order it by degree; ties stay in random order because the sort is stable."""
+        if count <= 0:
+            return []
+        unwanted = set(excluded)
+        unwanted.add(asker.peer_id)
+        # Enough are drawn that `count` remain however many of them are unwanted.
+        drawn = swarm.draw(count * DRAWN_PER_WANTED + len(unwanted), rng)
+        candidates = [member for member in drawn if member.peer_id not in unwanted]
+        candidates.sort(key=_degree)
+        return candidates[:count]
+
+
+def _degree(member: Member) -> int:
+    return member.degree

@@ -1,0 +1,139 @@
+"""What the tracker knows, and the few operations on it that the rules of both protocols share."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from peerpool.core.errors import Full
+from peerpool.core.limits import Limits, TokenBucket
+from peerpool.core.messages import TrackerFrame
+from peerpool.core.selection import Selection
+from peerpool.core.swarm import ConnectionId, Family, Member, Rng, SwarmKey, Swarms
+from peerpool.core.torrent_messages import TorrentNotice
+
+
+class Send(NamedTuple):
+    """Command: send `message` on `connection`."""
+
+    connection: ConnectionId
+    message: TrackerFrame | TorrentNotice
+
+
+class Close(NamedTuple):
+    """Command: close `connection`, after what was sent before."""
+
+    connection: ConnectionId
+    code: int
+    reason: str
+
+
+Command = Send | Close
+
+
+class Admission(NamedTuple):
+    """Somebody wants to enter a swarm; an admission rule raises Unauthorized or Full to refuse."""
+
+    key: SwarmKey
+    token: str | None
+
+
+AdmissionRule = Callable[[Admission], None]
+
+
+class Connection:
+    """One socket: its family, its rate, its members (a native socket has at most one)."""
+
+    __slots__ = ("bad_frames", "bucket", "family", "heard_at", "id", "members", "rate_strikes")
+
+    def __init__(self, connection_id: ConnectionId, family: Family, limits: Limits, now: float) -> None:
+        self.id = connection_id
+        self.family = family
+        self.bucket = TokenBucket(limits, now)
+        self.heard_at = now
+        self.bad_frames = 0
+        self.rate_strikes = 0
+        self.members: dict[tuple[str, str], Member] = {}
+
+    def sole_member(self) -> Member | None:
+        """Return the member a native socket speaks for."""
+        return next(iter(self.members.values()), None)
+
+
+@dataclass(slots=True)
+class Totals:
+    """Counts since the start, for operators. Those of bytes and stalls are what clients claim."""
+
+    joins: int = 0
+    leaves: int = 0
+    announces: int = 0
+    scrapes: int = 0
+    hints: int = 0
+    connections_opened: int = 0
+    relays: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(("offer", "answer", "candidate", "decline"), 0)
+    )
+    refusals: dict[str, int] = field(default_factory=dict)
+    closes: dict[int, int] = field(default_factory=dict)
+    reported_bytes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("peer", "cdn", "sent"), 0))
+    reported_stalls: int = 0
+
+
+class State:
+    """Swarms, connections and their clocks. Rules change it through the methods below and emit commands."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        selection: Selection,
+        rng: Rng,
+        admit: AdmissionRule,
+        ice_servers: list[dict[str, Any]],
+    ) -> None:
+        self.limits = limits
+        self.selection = selection
+        self.rng = rng
+        self.admit = admit
+        self.ice_servers = ice_servers
+        self.swarms = Swarms(limits)
+        # Ordered by when they were last heard, so that expiry looks only at those that are due.
+        self.connections: dict[Family, OrderedDict[ConnectionId, Connection]] = {f: OrderedDict() for f in Family}
+        self.torrent_members: OrderedDict[tuple[ConnectionId, str, str], Member] = OrderedDict()
+        # Native swarms whose size has changed since their members were last told.
+        self.resized: dict[SwarmKey, None] = {}
+        self.totals = Totals()
+        self.commands: list[Command] = []
+
+    def send(self, connection: ConnectionId, message: TrackerFrame | TorrentNotice) -> None:
+        """Emit a message."""
+        self.commands.append(Send(connection, message))
+
+    def enter(self, connection: Connection, key: SwarmKey, peer_id: str, token: str | None, now: float) -> Member:
+        """Make `connection` a member of the swarm `key`. Raises Full, or what the admission rule raises."""
+        self.admit(Admission(key, token))
+        if len(connection.members) >= self.limits.max_connection_members:
+            raise Full("this socket is in too many swarms")
+        member = self.swarms.enter(key, peer_id, connection.id, now)
+        connection.members[key.info_hash, peer_id] = member
+        self.totals.joins += 1
+        self._note_resize(key)
+        return member
+
+    def leave(self, connection: Connection, member: Member) -> None:
+        """Forget `member` and whatever it offered."""
+        key = member.swarm.key
+        del connection.members[key.info_hash, member.peer_id]
+        self.torrent_members.pop((connection.id, key.info_hash, member.peer_id), None)
+        self.swarms.leave(member)
+        self.totals.leaves += 1
+        self._note_resize(key)
+
+    def _note_resize(self, key: SwarmKey) -> None:
+        if key.family is not Family.NATIVE:
+            return
+        if self.swarms.get(key) is None:
+            self.resized.pop(key, None)
+        else:
+            self.resized[key] = None

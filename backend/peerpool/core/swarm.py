@@ -1,0 +1,182 @@
+"""Swarms and their members: who wants one content, and what each member has offered to whom.
+
+A swarm belongs to one protocol family: native and WebTorrent clients cannot talk to each other, so they are never
+introduced, even when they want the same info hash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple, Protocol
+
+from peerpool.core.errors import Full
+from peerpool.core.limits import Limits
+
+ConnectionId = int
+
+
+class Family(Enum):
+    """Protocol families. Members of one never meet members of the other."""
+
+    NATIVE = "native"
+    WEBTORRENT = "webtorrent"
+
+
+class SwarmKey(NamedTuple):
+    """Names a swarm: 40 hex digits (native) or 20 code points (WebTorrent)."""
+
+    family: Family
+    info_hash: str
+
+
+class Rng(Protocol):
+    """The part of `random.Random` the core needs; tests pass a seeded one."""
+
+    def randbytes(self, n: int, /) -> bytes:
+        """Return `n` random bytes."""
+
+    def sample(self, population: range, /, k: int) -> list[int]:
+        """Return `k` distinct numbers of `population`, in random order."""
+
+
+@dataclass(slots=True)
+class PendingOffer:
+    """An offer that was relayed: until `expires_at` (seconds) it may be answered once and candidates may follow it."""
+
+    expires_at: float
+    is_answered: bool = False
+
+
+class Member:
+    """One member of one swarm, bound to the connection that announced it.
+
+    `degree` is how many neighbours it is believed to have: what it reported, plus introductions since.
+    `sent` is keyed by the receiver (and offer id), oldest first; it exists only once something was offered.
+    """
+
+    __slots__ = ("announced_at", "connection", "degree", "index", "is_seed", "peer_id", "sent", "swarm", "told_size")
+
+    def __init__(self, peer_id: str, connection: ConnectionId, swarm: Swarm, now: float) -> None:
+        self.peer_id = peer_id
+        self.connection = connection
+        self.swarm = swarm
+        self.announced_at = now
+        self.degree = 0
+        self.is_seed = False
+        self.told_size = 0
+        self.index = -1
+        self.sent: dict[str, PendingOffer] | None = None
+
+    def record_offer(self, key: str, limits: Limits, now: float) -> None:
+        """Remember an offer under `key`; forget the oldest when there are too many."""
+        if self.sent is None:
+            self.sent = {}
+        self.sent.pop(key, None)  # a renewed offer is the newest
+        if len(self.sent) >= limits.max_pending_offers:
+            del self.sent[next(iter(self.sent))]
+        self.sent[key] = PendingOffer(now + limits.offer_timeout_s)
+
+    def live_offer(self, key: str, now: float) -> PendingOffer | None:
+        """Return the offer under `key` unless it has expired."""
+        offer = self.sent.get(key) if self.sent else None
+        return offer if offer is not None and offer.expires_at > now else None
+
+    def forget_offer(self, key: str) -> None:
+        """Forget the offer under `key`, if any."""
+        if self.sent is not None:
+            self.sent.pop(key, None)
+
+
+class Swarm:
+    """All who want one content. Members sit in a list too, so that drawing some of them at random costs no scan."""
+
+    __slots__ = ("_by_id", "_members", "completed", "hinted_at", "hinted_size", "key", "seeds")
+
+    def __init__(self, key: SwarmKey) -> None:
+        self.key = key
+        self.seeds = 0
+        self.completed = 0
+        self.hinted_size = 0
+        self.hinted_at = float("-inf")
+        self._members: list[Member] = []
+        self._by_id: dict[str, Member] = {}
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(self._members)
+
+    def get(self, peer_id: str) -> Member | None:
+        """Return the member called `peer_id`."""
+        return self._by_id.get(peer_id)
+
+    def add(self, member: Member) -> None:
+        """Take in `member`, whose peer id must be new here."""
+        member.index = len(self._members)
+        self._members.append(member)
+        self._by_id[member.peer_id] = member
+
+    def remove(self, member: Member) -> None:
+        """Take out `member`, in constant time: the last one takes its place in the list."""
+        last = self._members.pop()
+        if last is not member:
+            self._members[member.index] = last
+            last.index = member.index
+        del self._by_id[member.peer_id]
+        if member.is_seed:
+            self.seeds -= 1
+        member.index = -1
+
+    def draw(self, count: int, rng: Rng) -> list[Member]:
+        """Return up to `count` members, distinct and in random order."""
+        size = len(self._members)
+        return [self._members[i] for i in rng.sample(range(size), k=min(count, size))]
+
+    def set_seed(self, member: Member, *, is_seed: bool) -> None:
+        """Count `member` as one that holds everything, or not."""
+        self.seeds += is_seed - member.is_seed
+        member.is_seed = is_seed
+
+
+class Swarms:
+    """All swarms of the tracker. A swarm exists exactly as long as it has members."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._swarms: dict[SwarmKey, Swarm] = {}
+        self.member_counts: dict[Family, int] = dict.fromkeys(Family, 0)
+
+    def __len__(self) -> int:
+        return len(self._swarms)
+
+    def __iter__(self) -> Iterator[Swarm]:
+        return iter(self._swarms.values())
+
+    def get(self, key: SwarmKey) -> Swarm | None:
+        """Return the swarm called `key`."""
+        return self._swarms.get(key)
+
+    def enter(self, key: SwarmKey, peer_id: str, connection: ConnectionId, now: float) -> Member:
+        """Make a member of the swarm `key`, which comes to be if need be. Raises Full."""
+        swarm = self._swarms.get(key)
+        if swarm is None:
+            if len(self._swarms) >= self._limits.max_swarms:
+                raise Full("the tracker has no room for another swarm")
+            swarm = self._swarms[key] = Swarm(key)
+        elif len(swarm) >= self._limits.max_swarm_members:
+            raise Full("the swarm has no room for another member")
+        member = Member(peer_id, connection, swarm, now)
+        swarm.add(member)
+        self.member_counts[key.family] += 1
+        return member
+
+    def leave(self, member: Member) -> None:
+        """Forget `member`, and its swarm when it was the last."""
+        swarm = member.swarm
+        swarm.remove(member)
+        self.member_counts[swarm.key.family] -= 1
+        if len(swarm) == 0:
+            del self._swarms[swarm.key]

@@ -1,0 +1,248 @@
+"""The tracker without I/O: messages and the time go in, commands and the next deadline come out.
+
+    commands = tracker.connection_opened(1, Family.NATIVE, now)
+    commands = tracker.message_received(1, Join(...), now)      # -> [Send(1, Welcome(...))]
+    commands = tracker.tick(now)                                # when next_deadline() has come
+
+The shell carries out the commands in order and calls nothing else. `now` is in seconds and never goes back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from peerpool.core import constants as c
+from peerpool.core import messages as m
+from peerpool.core import native_rules, torrent_rules
+from peerpool.core.errors import BadFrame, HostileFrame, RateLimited, TheirError, Unauthorized
+from peerpool.core.limits import MS_PER_S, Limits
+from peerpool.core.selection import LeastConnected, Selection
+from peerpool.core.state import Admission, AdmissionRule, Close, Command, Connection, State, Totals
+from peerpool.core.swarm import ConnectionId, Family, Rng, Swarm, Swarms
+from peerpool.core.torrent_messages import Failure, Scrape, TorrentMessage
+
+Message = m.ClientMessage | TorrentMessage
+
+
+class Rulebook(NamedTuple):
+    """What one family's messages cost and do; each module of rules takes the messages of its own protocol only."""
+
+    cost_of: Callable[[Any], float]
+    obey: Callable[[State, Connection, Any, float], None]
+
+
+_RULEBOOKS: Final = {
+    Family.NATIVE: Rulebook(native_rules.cost_of, native_rules.obey),
+    Family.WEBTORRENT: Rulebook(torrent_rules.cost_of, torrent_rules.obey),
+}
+
+
+def admit_everyone(admission: Admission) -> None:
+    """Refuse nobody: the admission rule of an open tracker."""
+
+
+class Tracker:
+    """Both protocols over one set of swarms."""
+
+    def __init__(
+        self,
+        rng: Rng,
+        limits: Limits | None = None,
+        selection: Selection | None = None,
+        admit: AdmissionRule = admit_everyone,
+        ice_servers: list[dict[str, Any]] | None = None,
+    ) -> None:
+        self._limits = limits or Limits()
+        self._state = State(self._limits, selection or LeastConnected(), rng, admit, ice_servers or [])
+        self._is_draining = False
+
+    @property
+    def swarms(self) -> Swarms:
+        """The swarms, to look at."""
+        return self._state.swarms
+
+    @property
+    def totals(self) -> Totals:
+        """Counts since the start, to look at."""
+        return self._state.totals
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether `drain` was called: no new connections are taken."""
+        return self._is_draining
+
+    @property
+    def connection_count(self) -> int:
+        """Open connections of both families."""
+        return sum(len(connections) for connections in self._state.connections.values())
+
+    def connection_opened(self, connection_id: ConnectionId, family: Family, now: float) -> list[Command]:
+        """Take in a new socket. `connection_id` must not be in use."""
+        connection = Connection(connection_id, family, self._limits, now)
+        self._state.connections[family][connection_id] = connection
+        self._state.totals.connections_opened += 1
+        if self._is_draining:
+            self._close(connection, c.CLOSE_SERVICE_RESTART, "restarting")
+        return self._take_commands()
+
+    def message_received(self, connection_id: ConnectionId, message: Message, now: float) -> list[Command]:
+        """Obey `message`, or answer with the error it earned. Never raises for what a client says."""
+        connection = self._heard(connection_id, now)
+        if connection is not None:
+            try:
+                self._charge(connection, message, now)
+                _RULEBOOKS[connection.family].obey(self._state, connection, message, now)
+            except TheirError as error:
+                self._refuse(connection, error, message)
+        return self._take_commands()
+
+    def frame_refused(self, connection_id: ConnectionId, error: TheirError, now: float) -> list[Command]:
+        """Answer a frame that could not be decoded, and close the socket when it was hostile or one too many."""
+        connection = self._heard(connection_id, now)
+        if connection is not None:
+            self._refuse(connection, error, None)
+        return self._take_commands()
+
+    def connection_closed(self, connection_id: ConnectionId, now: float) -> list[Command]:
+        """Forget the socket and its members. Does nothing for one that is unknown, or was closed by a command."""
+        del now
+        for connections in self._state.connections.values():
+            connection = connections.get(connection_id)
+            if connection is not None:
+                self._forget(connection)
+        return self._take_commands()
+
+    def tick(self, now: float) -> list[Command]:
+        """Expire what is due at `now`, and push the hints that are due."""
+        self._expire_connections(now)
+        self._expire_torrent_members(now)
+        for key in list(self._state.resized):
+            swarm = self._state.swarms.get(key)
+            if swarm is not None and now >= swarm.hinted_at + self._limits.hint_interval_s:
+                del self._state.resized[key]
+                self._hint(swarm, now)
+        return self._take_commands()
+
+    def next_deadline(self) -> float:
+        """Return when `tick` has something to do next, in seconds; infinity when nothing is pending."""
+        deadlines = [math.inf]
+        for family, connections in self._state.connections.items():
+            if connections:
+                deadlines.append(next(iter(connections.values())).heard_at + self._idle_s(family))
+        if self._state.torrent_members:
+            oldest = next(iter(self._state.torrent_members.values()))
+            deadlines.append(oldest.announced_at + self._limits.torrent_idle_s)
+        for key in self._state.resized:
+            swarm = self._state.swarms.get(key)
+            if swarm is not None:
+                deadlines.append(swarm.hinted_at + self._limits.hint_interval_s)
+        return min(deadlines)
+
+    def drain(self) -> list[Command]:
+        """Tell every native client to come back after a while, spread so that rejoins stay bounded; close all."""
+        self._is_draining = True
+        limits = self._limits
+        native = self._state.connections[Family.NATIVE]
+        window_ms = MS_PER_S * len(native) / limits.rejoins_per_s
+        window_ms = min(max(window_ms, limits.restart_window_min_ms), limits.restart_window_max_ms)
+        restart = m.Restart(limits.restart_min_ms, limits.restart_min_ms + round(window_ms))
+        for connection in list(native.values()):
+            self._state.send(connection.id, restart)
+            self._close(connection, c.CLOSE_SERVICE_RESTART, "restarting")
+        for connection in list(self._state.connections[Family.WEBTORRENT].values()):
+            self._close(connection, c.CLOSE_SERVICE_RESTART, "restarting")
+        return self._take_commands()
+
+    def _heard(self, connection_id: ConnectionId, now: float) -> Connection | None:
+        for connections in self._state.connections.values():
+            connection = connections.get(connection_id)
+            if connection is not None:
+                connection.heard_at = now
+                connections.move_to_end(connection_id)
+                return connection
+        return None
+
+    def _charge(self, connection: Connection, message: Message, now: float) -> None:
+        cost = _RULEBOOKS[connection.family].cost_of(message)
+        wait_s = connection.bucket.take(cost, self._limits, now)
+        if wait_s > 0:
+            raise RateLimited(math.ceil(wait_s * MS_PER_S))
+        connection.rate_strikes = 0
+
+    def _refuse(self, connection: Connection, error: TheirError, message: Message | None) -> None:
+        refusals = self._state.totals.refusals
+        refusals[error.code] = refusals.get(error.code, 0) + 1
+        self._state.send(connection.id, _describe(connection.family, error, message))
+        match error:
+            case HostileFrame():
+                self._close(connection, error.close_code, str(error))
+            case Unauthorized() if connection.family is Family.NATIVE:
+                self._close(connection, c.CLOSE_UNAUTHORIZED, str(error))
+            case BadFrame():
+                connection.bad_frames += 1
+                if connection.bad_frames >= self._limits.max_bad_frames:
+                    self._close(connection, c.CLOSE_BAD_FRAMES, "too many bad frames")
+            case RateLimited():
+                connection.rate_strikes += 1
+                if connection.rate_strikes >= self._limits.max_rate_strikes:
+                    self._close(connection, c.CLOSE_RATE, "too many messages")
+
+    def _close(self, connection: Connection, code: int, reason: str) -> None:
+        self._forget(connection)
+        closes = self._state.totals.closes
+        closes[code] = closes.get(code, 0) + 1
+        self._state.commands.append(Close(connection.id, code, reason))
+
+    def _forget(self, connection: Connection) -> None:
+        for member in list(connection.members.values()):
+            self._state.leave(connection, member)
+        del self._state.connections[connection.family][connection.id]
+
+    def _expire_connections(self, now: float) -> None:
+        for family, connections in self._state.connections.items():
+            while connections:
+                oldest = next(iter(connections.values()))
+                if oldest.heard_at + self._idle_s(family) > now:
+                    break
+                self._close(oldest, c.CLOSE_IDLE, "idle")
+
+    def _expire_torrent_members(self, now: float) -> None:
+        members = self._state.torrent_members
+        while members:
+            (connection_id, _, _), oldest = next(iter(members.items()))
+            if oldest.announced_at + self._limits.torrent_idle_s > now:
+                break
+            self._state.leave(self._state.connections[Family.WEBTORRENT][connection_id], oldest)
+
+    def _hint(self, swarm: Swarm, now: float) -> None:
+        """Tell the members of `swarm` its size, if it has changed enough since they were told."""
+        size = len(swarm)
+        if abs(size - swarm.hinted_size) < c.HINT_CHANGE_RATIO * swarm.hinted_size:
+            return
+        swarm.hinted_size = size
+        for member in swarm:
+            if member.told_size != size:
+                swarm.hinted_at = now
+                member.told_size = size
+                self._state.totals.hints += 1
+                self._state.send(member.connection, m.Hint(size))
+
+    def _idle_s(self, family: Family) -> float:
+        return self._limits.idle_timeout_s if family is Family.NATIVE else self._limits.torrent_idle_s
+
+    def _take_commands(self) -> list[Command]:
+        commands = self._state.commands
+        self._state.commands = []
+        return commands
+
+
+def _describe(family: Family, error: TheirError, message: Message | None) -> m.Error | Failure:
+    """Return the message that tells a client of `family` about `error`."""
+    if family is Family.NATIVE:
+        if isinstance(error, RateLimited):
+            return m.Error(error.code, str(error), error.retry_after_ms)
+        return m.Error(error.code, str(error))
+    action = "scrape" if isinstance(message, Scrape) else "announce"
+    return Failure(action, str(error), getattr(message, "info_hash", ""))

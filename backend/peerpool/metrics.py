@@ -1,0 +1,97 @@
+"""What operators can measure: Prometheus text at /metrics, the same totals as JSON at /stats.
+
+Values are read from the tracker when asked for, so that counting costs nothing twice. Labels come from fixed sets
+(relay kinds, error codes, close codes of ours), never from clients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from peerpool import __version__
+from peerpool.signalling import Hub
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class TrackerCollector(Collector):
+    """Reads the hub's tracker."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric."""
+        tracker, totals = self._hub.tracker, self._hub.tracker.totals
+        members = GaugeMetricFamily("peerpool_members", "Members of swarms", labels=["family"])
+        for family, count in tracker.swarms.member_counts.items():
+            members.add_metric([family.value], count)
+        yield members
+        yield GaugeMetricFamily("peerpool_swarms", "Swarms with members", len(tracker.swarms))
+        yield GaugeMetricFamily("peerpool_connections", "Open WebSockets", tracker.connection_count)
+        yield GaugeMetricFamily("peerpool_loop_lag_seconds", "Lateness of the last tick", self._hub.loop_lag_s)
+        for name, text, value in (
+            ("joins", "Members that entered a swarm", totals.joins),
+            ("leaves", "Members that left", totals.leaves),
+            ("announces", "Announces of torrent clients", totals.announces),
+            ("scrapes", "Scrapes of torrent clients", totals.scrapes),
+            ("hints", "Hints pushed", totals.hints),
+            ("connections_opened", "WebSockets accepted", totals.connections_opened),
+            ("dropped_offers", "Offers dropped because their receiver reads slowly", self._hub.dropped_offers),
+            ("slow_readers", "Messages that ended the connection of a slow reader", self._hub.slow_readers),
+            ("client_reported_stalls", "Stalls, as clients claim", totals.reported_stalls),
+        ):
+            yield CounterMetricFamily(f"peerpool_{name}", text, value)
+        yield _labelled("peerpool_relays", "Messages relayed between members", "kind", totals.relays)
+        yield _labelled("peerpool_refusals", "Frames answered with an error", "code", totals.refusals)
+        closes = {str(code): count for code, count in totals.closes.items()}
+        yield _labelled("peerpool_closes", "WebSockets closed by the tracker", "code", closes)
+        reported = totals.reported_bytes
+        yield _labelled("peerpool_client_reported_bytes", "Media bytes, as clients claim", "source", reported)
+
+
+def _labelled(name: str, text: str, label: str, counts: dict[str, int]) -> CounterMetricFamily:
+    metric = CounterMetricFamily(name, text, labels=[label])
+    for value, count in counts.items():
+        metric.add_metric([value], count)
+    return metric
+
+
+class Metrics:
+    """The two endpoints."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(TrackerCollector(hub))
+
+    async def serve_prometheus(self, _request: Request) -> Response:
+        """Answer /metrics."""
+        return Response(generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE})
+
+    async def serve_stats(self, _request: Request) -> Response:
+        """Answer /stats."""
+        return JSONResponse(self.stats(), headers={"Cache-Control": "no-store"})
+
+    def stats(self) -> dict[str, Any]:
+        """Return totals since the start. Bytes and stalls are what clients claim."""
+        tracker, totals = self._hub.tracker, self._hub.tracker.totals
+        return {
+            "version": __version__,
+            "connections": tracker.connection_count,
+            "swarms": len(tracker.swarms),
+            "members": {family.value: count for family, count in tracker.swarms.member_counts.items()},
+            "joins": totals.joins,
+            "leaves": totals.leaves,
+            "announces": totals.announces,
+            "relays": totals.relays,
+            "refusals": totals.refusals,
+            "client_reported": {"bytes": totals.reported_bytes, "stalls": totals.reported_stalls},
+        }

@@ -1,0 +1,91 @@
+"""What waits to be sent on one WebSocket.
+
+Nobody ever awaits another member's socket: a message for it goes into its outbox, whose own writer sends it when the
+socket takes it. The writer exists only while there is something to write. A reader that is too slow loses offers first,
+then its connection; no one else notices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from starlette.types import Send
+
+# Beyond the transport's own 64 KiB. Fifty offers: a browser that is behind by so much will not answer them in time.
+SOFT_LIMIT_BYTES: Final = 65_536
+# Room for what cannot be dropped once offers are.
+HARD_LIMIT_BYTES: Final = 131_072
+# How long a close may wait for a socket that takes nothing.
+CLOSE_GRACE_S: Final = 5.0
+
+
+class Outbox:
+    """Bounded queue of text frames and one close. `abort` ends the connection without waiting for anybody."""
+
+    __slots__ = ("_abort", "_close", "_frames", "_is_closed", "_queued_bytes", "_send", "_writer")
+
+    def __init__(self, send: Send, abort: Callable[[], None]) -> None:
+        self._send = send
+        self._abort = abort
+        self._frames: deque[str] = deque()
+        self._queued_bytes = 0
+        self._close: tuple[int, str] | None = None
+        self._is_closed = False
+        self._writer: asyncio.Task[None] | None = None
+
+    def put(self, frame: str, *, is_droppable: bool) -> bool:
+        """Queue a frame. Returns False when it was dropped; aborts the connection when it cannot be dropped."""
+        if self._is_closed or self._close is not None:
+            return False
+        queued_bytes = self._queued_bytes + len(frame)
+        if queued_bytes > (SOFT_LIMIT_BYTES if is_droppable else HARD_LIMIT_BYTES):
+            if not is_droppable:
+                self.abort()
+            return False
+        self._queued_bytes = queued_bytes
+        self._frames.append(frame)
+        self._wake()
+        return True
+
+    def close(self, code: int, reason: str) -> None:
+        """Close after what is queued has been sent, or by force when that takes too long."""
+        if self._is_closed or self._close is not None:
+            return
+        self._close = (code, reason)
+        asyncio.get_running_loop().call_later(CLOSE_GRACE_S, self.abort)
+        self._wake()
+
+    def abort(self) -> None:
+        """Drop everything and end the connection. Does nothing the second time."""
+        if not self._is_closed:
+            self.discard()
+            self._abort()
+
+    def discard(self) -> None:
+        """Send no more: the connection is over."""
+        self._is_closed = True
+        self._frames.clear()
+        if self._writer is not None:
+            self._writer.cancel()
+
+    def _wake(self) -> None:
+        if self._writer is None:
+            self._writer = asyncio.get_running_loop().create_task(self._write())
+
+    async def _write(self) -> None:
+        try:
+            while self._frames:
+                frame = self._frames.popleft()
+                await self._send({"type": "websocket.send", "text": frame})
+                self._queued_bytes -= len(frame)
+            if self._close is not None:
+                code, reason = self._close
+                await self._send({"type": "websocket.close", "code": code, "reason": reason})
+        except (OSError, RuntimeError):
+            # Gone, or closing on its own account (uvicorn says so with a RuntimeError): `receive` tells the rest.
+            self._is_closed = True
+        finally:
+            self._writer = None

@@ -1,0 +1,81 @@
+"""uvicorn, set up for many WebSockets and for going away politely."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Generator
+from typing import Final
+
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
+
+from peerpool.protocols.webtorrent import MAX_FRAME_BYTES
+from peerpool.settings import Settings
+from peerpool.signalling import ABORT_EXTENSION
+
+# A peer that is gone without a word is noticed after interval + timeout (seconds).
+WS_PING_INTERVAL_S: Final = 30.0
+WS_PING_TIMEOUT_S: Final = 20.0
+# Time for `restart` messages to leave before uvicorn closes what is left (seconds).
+DRAIN_S: Final = 0.3
+
+
+class AbortableProtocol(WebSocketsSansIOProtocol):
+    """The stock protocol, plus a way to cut a reader that takes nothing: a graceful close would wait for it forever."""
+
+    def handle_connect(self, event: Request) -> None:
+        """Offer `ABORT_EXTENSION` to the application."""
+        super().handle_connect(event)
+        if hasattr(self, "scope"):  # absent when the handshake was refused
+            extensions: dict[str, object] = self.scope["extensions"]  # type: ignore[assignment]
+            extensions[ABORT_EXTENSION] = self.transport.abort
+
+
+class Server(uvicorn.Server):
+    """Drains the tracker before uvicorn closes its connections, and ends with exit code 0 when asked to end."""
+
+    def __init__(self, config: uvicorn.Config, drain: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._drain = drain
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Like uvicorn's, but a signal that was obeyed is not raised again: that would be exit code 143."""
+        originals = {one: signal.signal(one, self.handle_exit) for one in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for one, handler in originals.items():
+                signal.signal(one, handler)
+
+    async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        """Stop accepting, send everybody away with a time to come back, then let uvicorn finish."""
+        for server in self.servers:
+            server.close()
+        self._drain()
+        await asyncio.sleep(DRAIN_S)
+        await super().shutdown()
+
+
+def make_server(app: Starlette, settings: Settings, drain: Callable[[], None]) -> Server:
+    """Return a server for `app`; `run()` it."""
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        ws=AbortableProtocol,
+        ws_per_message_deflate=False,  # costs 41 KiB a connection, and SDP is small
+        ws_max_size=MAX_FRAME_BYTES,
+        ws_ping_interval=WS_PING_INTERVAL_S,
+        ws_ping_timeout=WS_PING_TIMEOUT_S,
+        timeout_graceful_shutdown=settings.shutdown_timeout_s,
+        forwarded_allow_ips=settings.forwarded_allow_ips,
+        log_level=settings.log_level,
+        access_log=settings.log_level in ("info", "debug"),
+        server_header=False,
+    )
+    return Server(config, drain)

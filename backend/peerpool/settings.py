@@ -1,0 +1,116 @@
+"""All settings, their defaults and bounds. The only module that reads the environment and peerpool.toml.
+
+Later wins: default, peerpool.toml (`--config`, else PEERPOOL_CONFIG, else ./peerpool.toml if there is one), environment
+(PEERPOOL_PORT=8080; lists as JSON), command line.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from peerpool.core.errors import ConfigError
+
+ENV_PREFIX: Final = "PEERPOOL_"
+CONFIG_VARIABLE: Final = "PEERPOOL_CONFIG"
+DEFAULT_CONFIG: Final = Path("peerpool.toml")
+
+
+class DemoStream(Struct, frozen=True, forbid_unknown_fields=True):
+    """A quick link on the demo page."""
+
+    name: str
+    src: str
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What an operator can set."""
+
+    # Address to listen on. 127.0.0.1 is this machine only; 0.0.0.0 is every interface.
+    host: str = "127.0.0.1"
+    # TCP port; 0 lets the system choose one.
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
+    # WebSockets at once, both protocols. Each takes about 50 KiB and one file descriptor.
+    max_connections: Annotated[int, Meta(ge=1, le=1_000_000)] = 20_000
+    # RTCIceServer objects given to native clients. Empty: peers find each other only by their own addresses, so on the
+    # Internet name a STUN server here. None is the default because it would see every viewer's address.
+    ice_servers: list[dict[str, Any]] = field(default_factory=list)
+    # Manifest the demo page plays when its URL has no `src`.
+    demo_src: str = ""
+    # Quick links on the demo page.
+    demo_streams: list[DemoStream] = field(default_factory=list)
+    # Proxies whose X-Forwarded-For is believed, as uvicorn's --forwarded-allow-ips has it.
+    forwarded_allow_ips: str = "127.0.0.1,::1"
+    # critical, error, warning, info or debug.
+    log_level: Annotated[str, Meta(pattern=r"^(critical|error|warning|info|debug)\Z")] = "warning"
+    # Seconds within which open connections must have ended after SIGTERM.
+    shutdown_timeout_s: Annotated[int, Meta(ge=1, le=60)] = 3
+
+
+def load_settings(
+    config: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Return the settings of file, environment and `overrides` (None values are ignored). Raises ConfigError."""
+    environ = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    path = _config_path(config, environ)
+    if path is not None:
+        values |= _read_file(path)
+    values |= _read_environment(environ)
+    values |= {name: value for name, value in (overrides or {}).items() if value is not None}
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"settings: {error} (known settings: {_known()})") from None
+
+
+def _config_path(config: Path | None, environ: Mapping[str, str]) -> Path | None:
+    if config is not None:
+        return config
+    if environ.get(CONFIG_VARIABLE):
+        return Path(environ[CONFIG_VARIABLE])
+    return DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+    for name in values:
+        if name not in Settings.__struct_fields__:
+            raise ConfigError(f"{path}: unknown setting `{name}` (known settings: {_known()})")
+    return values
+
+
+def _read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for variable, text in environ.items():
+        if not variable.startswith(ENV_PREFIX) or variable == CONFIG_VARIABLE:
+            continue
+        name = variable.removeprefix(ENV_PREFIX).lower()
+        if name not in Settings.__struct_fields__:
+            raise ConfigError(f"environment: unknown setting {variable} (known settings: {_known()})")
+        values[name] = _parse_list(variable, text) if text.lstrip().startswith("[") else text
+    return values
+
+
+def _parse_list(variable: str, text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{variable} is not JSON: {error}") from None
+
+
+def _known() -> str:
+    return ", ".join(Settings.__struct_fields__)

@@ -1,0 +1,185 @@
+"""The WebSocket shell of both protocols: moves frames between sockets and the tracker, carries out its commands.
+
+It decides nothing. Rules are in `core/`, encodings in `protocols/`, what happens to slow readers in `outbox.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope
+from starlette.types import Send as AsgiSend
+from starlette.websockets import WebSocket
+
+from peerpool.core.constants import CLOSE_UNSUPPORTED_DATA
+from peerpool.core.errors import HostileFrame, TheirError
+from peerpool.core.state import Close, Command, Send
+from peerpool.core.swarm import ConnectionId, Family
+from peerpool.core.tracker import Message, Tracker
+from peerpool.outbox import Outbox
+from peerpool.protocols import native, webtorrent
+
+log = logging.getLogger("peerpool.signalling")
+
+# The tick runs at least and at most so often (seconds). The lower bound batches hints in a crowd of joins.
+TICK_MIN_S: Final = 0.1
+TICK_MAX_S: Final = 1.0
+# Key in the ASGI scope's extensions under which `server.py` offers to cut a connection at once.
+ABORT_EXTENSION: Final = "peerpool.abort"
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one protocol family looks on the wire."""
+
+    family: Family
+    subprotocol: str | None
+    decode: Callable[[str | bytes], Message]
+    encode: Callable[[Any], str]
+    is_droppable: Callable[[object], bool]
+
+
+def _decode_native(frame: str | bytes) -> Message:
+    if isinstance(frame, bytes):
+        raise HostileFrame("a binary frame", CLOSE_UNSUPPORTED_DATA)
+    return native.decode(frame)
+
+
+NATIVE: Final = Dialect(Family.NATIVE, native.SUBPROTOCOL, _decode_native, native.encode, native.is_droppable)
+WEBTORRENT: Final = Dialect(Family.WEBTORRENT, None, webtorrent.decode, webtorrent.encode, webtorrent.is_droppable)
+DIALECTS: Final = {dialect.family: dialect for dialect in (NATIVE, WEBTORRENT)}
+
+
+class Hub:
+    """Owns the tracker and the outboxes of all sockets."""
+
+    def __init__(self, tracker: Tracker, max_connections: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.tracker = tracker
+        self.loop_lag_s = 0.0
+        self.dropped_offers = 0
+        self.slow_readers = 0
+        self._max_connections = max_connections
+        self._clock = clock
+        self._ids = itertools.count(1)
+        self._outboxes: dict[ConnectionId, tuple[Outbox, Dialect]] = {}
+
+    def refusal(self, dialect: Dialect, subprotocols: Iterable[str]) -> tuple[int, str] | None:
+        """Return the HTTP status and text with which a new socket is denied, or None when it is welcome."""
+        if self.tracker.is_draining:
+            return 503, "the tracker is restarting"
+        if len(self._outboxes) >= self._max_connections:
+            return 503, "the tracker is full"
+        if dialect.subprotocol is not None and dialect.subprotocol not in subprotocols:
+            return 400, f"this endpoint speaks the WebSocket subprotocol {dialect.subprotocol}"
+        return None
+
+    def open(self, dialect: Dialect, outbox: Outbox) -> ConnectionId:
+        """Take in an accepted socket."""
+        connection_id = next(self._ids)
+        self._outboxes[connection_id] = (outbox, dialect)
+        self._perform(self.tracker.connection_opened(connection_id, dialect.family, self._clock()))
+        return connection_id
+
+    def frame_received(self, connection_id: ConnectionId, dialect: Dialect, frame: str | bytes) -> None:
+        """Hand a frame to the tracker."""
+        try:
+            message = dialect.decode(frame)
+        except TheirError as error:
+            commands = self.tracker.frame_refused(connection_id, error, self._clock())
+        else:
+            commands = self.tracker.message_received(connection_id, message, self._clock())
+        self._perform(commands)
+
+    def closed(self, connection_id: ConnectionId) -> None:
+        """Forget a socket that is gone."""
+        outbox, _ = self._outboxes.pop(connection_id)
+        outbox.discard()
+        self._perform(self.tracker.connection_closed(connection_id, self._clock()))
+
+    def drain(self) -> None:
+        """Send everybody away, because the process ends."""
+        self._perform(self.tracker.drain())
+
+    async def run_timer(self) -> None:
+        """Tick the tracker for as long as the task lives."""
+        while True:
+            delay_s = self.tracker.next_deadline() - self._clock()
+            delay_s = min(max(delay_s, TICK_MIN_S), TICK_MAX_S)
+            due_at = self._clock() + delay_s
+            await asyncio.sleep(delay_s)
+            self.loop_lag_s = self._clock() - due_at
+            self._perform(self.tracker.tick(self._clock()))
+
+    def _perform(self, commands: list[Command]) -> None:
+        for command in commands:
+            entry = self._outboxes.get(command.connection)
+            if entry is None:
+                continue
+            outbox, dialect = entry
+            match command:
+                case Send():
+                    self._deliver(outbox, dialect, command.message)
+                case Close():
+                    outbox.close(command.code, command.reason)
+
+    def _deliver(self, outbox: Outbox, dialect: Dialect, message: object) -> None:
+        is_droppable = dialect.is_droppable(message)
+        if not outbox.put(dialect.encode(message), is_droppable=is_droppable):
+            self.dropped_offers += is_droppable
+            self.slow_readers += not is_droppable
+
+
+class SocketEndpoint:
+    """ASGI application for one WebSocket path."""
+
+    def __init__(self, hub: Hub, dialect: Dialect) -> None:
+        self._hub = hub
+        self._dialect = dialect
+
+    async def __call__(self, scope: Scope, receive: Receive, send: AsgiSend) -> None:
+        """Serve one socket until it is gone."""
+        socket = WebSocket(scope, receive, send)
+        refusal = self._hub.refusal(self._dialect, scope["subprotocols"])
+        if refusal is not None:
+            await _deny(socket, *refusal)
+            return
+        await socket.accept(self._dialect.subprotocol)
+        await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: AsgiSend) -> None:
+        is_aborted = False
+        task = asyncio.current_task()
+        cut = scope.get("extensions", {}).get(ABORT_EXTENSION)
+
+        def abort() -> None:
+            nonlocal is_aborted
+            is_aborted = True
+            if cut is not None:
+                cut()
+            elif task is not None:
+                task.cancel()  # ends this endpoint, whereupon the server closes the transport
+
+        connection_id = self._hub.open(self._dialect, Outbox(send, abort))
+        try:
+            while (event := await receive())["type"] == "websocket.receive":
+                frame = event.get("text")
+                self._hub.frame_received(connection_id, self._dialect, event["bytes"] if frame is None else frame)
+        except asyncio.CancelledError:
+            if not is_aborted:
+                raise
+        finally:
+            self._hub.closed(connection_id)
+
+
+async def _deny(socket: WebSocket, status: int, text: str) -> None:
+    if "websocket.http.response" in socket.scope.get("extensions", {}):
+        await socket.send_denial_response(PlainTextResponse(text, status))
+    else:
+        await socket.close(1008, text)
