@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -19,6 +20,14 @@ from e2e.harness.origin_client import Origin
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 RESULTS = REPOSITORY / "test-results" / "e2e"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the wall time of the stages of `make test` that ran before, just above pytest's own closing line."""
+    times = Path(os.environ.get("STAGE_TIMES", ""))
+    if times.is_file():
+        terminalreporter.section("wall time of the stages before this one")
+        terminalreporter.write(times.read_text())
 
 
 @pytest.fixture(scope="session")

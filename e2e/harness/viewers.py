@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ READ = """() => {
     stats: PeerPool?.stats?.() ?? null,
   };
 }"""
-SEGMENTS = "async () => { await Promise.all(peerpoolBed.digests); return peerpoolBed.segments; }"
+SEGMENTS = "async (known) => { await Promise.all(peerpoolBed.digests); return peerpoolBed.segments.slice(known); }"
 
 
 class NeverTrue(AssertionError):
@@ -96,6 +96,7 @@ class Viewer:
         self.page = page
         self.messages: list[str] = []
         self._context = context
+        self._segments: list[ReceivedSegment] = []
         page.on("console", self._on_console)
         page.on("pageerror", lambda error: self.messages.append(f"uncaught: {error}"))
 
@@ -105,8 +106,9 @@ class Viewer:
 
     async def segments(self) -> list[ReceivedSegment]:
         """List every fragment the player was given so far, with its digest."""
-        found = await self.page.evaluate(SEGMENTS)
-        return [ReceivedSegment(s["path"], s["sizeBytes"], s["atMs"], s["sha256"]) for s in found]
+        found = await self.page.evaluate(SEGMENTS, len(self._segments))
+        self._segments += [ReceivedSegment(s["path"], s["sizeBytes"], s["atMs"], s["sha256"]) for s in found]
+        return list(self._segments)
 
     async def close(self) -> None:
         """Close the page at once, as a viewer who leaves does."""
@@ -125,7 +127,7 @@ async def open_viewer(
     src: str,
     *,
     without_webrtc: bool = False,
-    **parameters: str | int,
+    parameters: Mapping[str, str | int] | None = None,
 ) -> Viewer:
     """Open the demo page as one more viewer: `script="off"`, `p2p="off"` and `level=N` are parameters of that page."""
     context = await running.new_context(browser)
@@ -134,7 +136,7 @@ async def open_viewer(
             await context.add_init_script(WITHOUT_WEBRTC)
         await context.add_init_script(WATCH)
         viewer = Viewer(name, browser, context, await context.new_page())
-        query = urlencode({"src": f"{src}?viewer={name}", "name": name, **parameters})
+        query = urlencode({"src": f"{src}?viewer={name}", "name": name, **(parameters or {})})
         await viewer.page.goto(f"{demo_url}?{query}", wait_until="domcontentloaded")
     except Error:
         await context.close()

@@ -1,0 +1,78 @@
+# Two commands matter: `make demo` and `make test`. Both install what they need first; a second run finds it done.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,\
+  $(shell $(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
+BIN := .venv/bin
+STAGE := scripts/stage.sh
+export STAGE_TIMES := .stamps/stage-times
+export PYTHON
+
+VIEWERS ?= 0
+DURATION ?= 0
+STREAM ?= live
+TRACKER_PORT ?= 8000
+ORIGIN_PORT ?= 8001
+RUNS ?= 10
+
+.PHONY: help install media demo test check bundle bench-first-frame clean
+
+help: ## this text
+	@echo "make TARGET [NAME=VALUE ...]"
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+
+install: .stamps/system .stamps/python .stamps/node ## everything the other targets need (they do it themselves)
+
+demo: install media ## tracker, origin and live stream; VIEWERS=4 adds viewers, DURATION=60 ends it, STREAM=vod
+	@exec $(BIN)/python -m e2e.demo --viewers $(VIEWERS) --duration $(DURATION) --stream $(STREAM) \
+	  --tracker-port $(TRACKER_PORT) --origin-port $(ORIGIN_PORT)
+
+test: install media ## every check and every test: Python, JavaScript, browsers
+	@rm -f $(STAGE_TIMES)
+	@$(MAKE) check
+	@$(STAGE) "Python tests" $(BIN)/pytest -q tests
+	@$(STAGE) "JavaScript tests" npm test --silent
+	@$(STAGE) "browser tests" $(BIN)/pytest -q e2e
+
+check: install ## linters, types, generated files and the bundle's size; no tests
+	@$(STAGE) "ruff check" $(BIN)/ruff check .
+	@$(STAGE) "ruff format" $(BIN)/ruff format --check .
+	@$(STAGE) "mypy" $(BIN)/mypy --strict backend tests e2e bench
+	@$(STAGE) "biome" npm run --silent check:lint
+	@$(STAGE) "tsc" npm run --silent check:types
+	@$(STAGE) "generated constants" $(BIN)/peerpool constants --check
+	@$(STAGE) "bundle size" $(BIN)/peerpool bundle --check-budget
+
+bundle: install ## build peerpool.js and peerpool.esm.js, and say how large they are
+	@$(BIN)/peerpool bundle
+
+bench-first-frame: install media ## time to the first frame with and without the script, interleaved, RUNS=10 each
+	@$(BIN)/python -m bench.first_frame --runs $(RUNS)
+
+media: .stamps/python .stamps/system
+	@$(BIN)/python -m e2e.harness.media
+
+clean: ## remove everything that can be made again
+	rm -rf .venv node_modules .media .stamps dist test-results backend/peerpool/bundled
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.stamps/system: scripts/install-system.sh
+	@scripts/install-system.sh
+	@mkdir -p .stamps && touch $@
+
+.stamps/python: pyproject.toml .stamps/system
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, as python3" >&2; exit 1; }
+	@echo "-- Python packages, into .venv"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@mkdir -p .stamps && touch $@
+
+.stamps/node: package.json package-lock.json
+	@command -v npm >/dev/null || { echo "Node 20 or newer with npm is needed" >&2; exit 1; }
+	@echo "-- Node packages, into node_modules"
+	@npm ci --no-progress --loglevel=error
+	@mkdir -p .stamps && touch $@

@@ -1,0 +1,1 @@
+"""Benches: each published figure is printed by a command here."""

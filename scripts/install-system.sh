@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Makes sure of what neither pip nor npm can bring: Python's venv, ffmpeg, Chromium and Firefox. Installs what is
+# missing where it may (root, apt-get); says what to install where it may not.
+set -euo pipefail
+
+missing=()
+command -v ffmpeg >/dev/null || missing+=(ffmpeg)
+command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
+  missing+=(chromium)
+command -v firefox-esr >/dev/null || command -v firefox >/dev/null || missing+=(firefox-esr)
+"${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+  echo "Not installed on this machine: ${missing[*]}" >&2
+  echo "Install them with the system's package manager, for example:" >&2
+  echo "  sudo apt-get update && sudo apt-get install --no-install-recommends ${missing[*]}" >&2
+  exit 1
+fi
+
+echo "-- system packages: ${missing[*]} (a few minutes)"
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+run() {
+  if ! "$@" >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    echo "failed: $*" >&2
+    exit 1
+  fi
+}
+run apt-get update
+for package in "${missing[@]}"; do
+  echo "   $package"
+  run apt-get install -y --no-install-recommends "$package"
+done
