@@ -1,0 +1,186 @@
+/**
+ * One segment on its way: who wants it by when, what is asked of whom, what the CDN is sending. State only;
+ * the rules that move it are in scheduler.js.
+ */
+
+import { PIECE_BYTES } from "./constants.js";
+import { Segment } from "./segment.js";
+import { OVERDUE_FACTOR, OVERDUE_MIN_MS } from "./tuning.js";
+
+/** @typedef {import("./identity.js").SegmentRef} SegmentRef */
+/** @typedef {import("./neighbour.js").Neighbour} Neighbour */
+
+/**
+ * Where a segment is on the CDN and how long it plays; from the manifest.
+ * @typedef {object} SegmentSource
+ * @property {SegmentRef} ref
+ * @property {string} url  absolute, as this viewer asks for it
+ * @property {number | null} rangeStart  first byte within the resource, null for the whole resource
+ * @property {number | null} rangeEnd  exclusive
+ * @property {number} durationSec  0 for init segments
+ */
+
+/**
+ * A piece asked of a neighbour.
+ * @typedef {object} Ask
+ * @property {Neighbour} neighbour
+ * @property {number} sentMs
+ * @property {number} dueMs
+ * @property {boolean} overdue
+ */
+
+/** A running HTTP request for a contiguous part of the segment, cut into pieces as it comes. */
+export class Fetch {
+  /**
+   * @param {number} job
+   * @param {number} startPiece  first piece it brings
+   * @param {number | null} endPiece  exclusive; null to the end of the segment
+   * @param {number} nowMs
+   */
+  constructor(job, startPiece, endPiece, nowMs) {
+    this.job = job;
+    this.startPiece = startPiece;
+    this.endPiece = endPiece;
+    this.startedMs = nowMs;
+    /** @type {number | null} */
+    this.firstByteMs = null;
+    this.receivedBytes = 0;
+    /** Offset in the segment of the next byte. */
+    this.nextOffset = startPiece * PIECE_BYTES;
+    this._scratch = new Uint8Array(0);
+    this._scratchLength = 0;
+  }
+
+  /** Whether it brings the whole segment. */
+  get whole() {
+    return this.startPiece === 0 && this.endPiece === null;
+  }
+
+  /** The piece the next byte belongs to. */
+  get currentPiece() {
+    return Math.floor(this.nextOffset / PIECE_BYTES);
+  }
+
+  /** The body turned out to start at 0: the range was not honoured. */
+  restartAtZero() {
+    this.startPiece = 0;
+    this.endPiece = null;
+    this.nextOffset = 0;
+  }
+
+  /**
+   * @param {Uint8Array} bytes
+   * @returns {[index: number, piece: Uint8Array][]} the pieces these bytes finished
+   */
+  take(bytes) {
+    /** @type {[number, Uint8Array][]} */
+    const finished = [];
+    let offset = 0;
+    while (offset < bytes.length) {
+      if (this._scratchLength === 0) this._scratch = new Uint8Array(PIECE_BYTES);
+      const count = Math.min(PIECE_BYTES - this._scratchLength, bytes.length - offset);
+      this._scratch.set(bytes.subarray(offset, offset + count), this._scratchLength);
+      this._scratchLength += count;
+      offset += count;
+      this.nextOffset += count;
+      if (this._scratchLength === PIECE_BYTES) {
+        finished.push([this.nextOffset / PIECE_BYTES - 1, this._scratch]);
+        this._scratchLength = 0;
+      }
+    }
+    this.receivedBytes += bytes.length;
+    return finished;
+  }
+
+  /** @returns {[index: number, piece: Uint8Array] | null} the last, shorter piece */
+  rest() {
+    if (this._scratchLength === 0) return null;
+    const rest = this._scratch.slice(0, this._scratchLength);
+    this._scratchLength = 0;
+    return [this.currentPiece, rest];
+  }
+}
+
+export class Download {
+  /**
+   * @param {SegmentSource} source
+   * @param {number} expectedBytes  a guess, for as long as nobody has said the size
+   * @param {number} nowMs
+   */
+  constructor(source, expectedBytes, nowMs) {
+    this.source = source;
+    this.ref = source.ref;
+    const known = source.rangeStart !== null && source.rangeEnd !== null ? source.rangeEnd - source.rangeStart : null;
+    this.segment = new Segment(source.ref, known);
+    this.expectedBytes = expectedBytes;
+    this.createdMs = nowMs;
+    /** @type {Map<number, number>} request -> its deadline */
+    this.requests = new Map();
+    /** @type {Map<number, Ask[]>} piece index -> those asked for it */
+    this.asks = new Map();
+    /** @type {Fetch | null} */
+    this.fetch = null;
+    /** When our backoff ends; null while others are expected to deliver. @type {number | null} */
+    this.fireAtMs = null;
+    this.attempt = 0;
+    this.claimed = false;
+    /** False once it is seen to be too large to share: then it is only passed through. */
+    this.shared = true;
+    /** @type {number | null} not before this is the CDN asked again */
+    this.retryAtMs = null;
+    this.failures = 0;
+    /** When bytes were first asked for, of anybody. @type {number | null} */
+    this.startedMs = null;
+    /** @type {number | null} */
+    this.firstByteMs = null;
+    /** @type {number | null} */
+    this.wakeMs = null;
+    /** Pieces not yet told to the neighbours. @type {number[]} */
+    this.untold = [];
+  }
+
+  /** The earliest deadline of all who wait; Infinity when none does. */
+  get deadlineMs() {
+    return Math.min(...this.requests.values());
+  }
+
+  /** How many pieces it has, or is likely to have at least. */
+  get likelyPieceCount() {
+    return this.segment.pieceCount ?? Math.max(1, Math.floor((this.expectedBytes * 0.75) / PIECE_BYTES));
+  }
+
+  get missingBytes() {
+    return Math.max(0, (this.segment.sizeBytes ?? this.expectedBytes) - this.segment.heldBytes);
+  }
+
+  /** @param {number} atMs  look again then */
+  wake(atMs) {
+    this.wakeMs = this.wakeMs === null ? atMs : Math.min(this.wakeMs, atMs);
+  }
+
+  /** @param {number} index @param {Neighbour} neighbour @param {number} nowMs */
+  ask(index, neighbour, nowMs) {
+    const dueMs = nowMs + Math.max(OVERDUE_MIN_MS, OVERDUE_FACTOR * neighbour.pieceEtaMs);
+    const asks = this.asks.get(index) ?? [];
+    asks.push({ neighbour, sentMs: nowMs, dueMs, overdue: false });
+    this.asks.set(index, asks);
+    neighbour.inFlightPieces++;
+    this.startedMs ??= nowMs;
+  }
+
+  /**
+   * Takes back what was asked.
+   * @param {number} index
+   * @param {Neighbour | null} neighbour  null for all of them
+   * @returns {Ask[]} those taken back; their pipeline places are free again
+   */
+  unask(index, neighbour) {
+    const asks = this.asks.get(index) ?? [];
+    const gone = asks.filter((ask) => neighbour === null || ask.neighbour === neighbour);
+    const kept = asks.filter((ask) => !gone.includes(ask));
+    if (kept.length > 0) this.asks.set(index, kept);
+    else this.asks.delete(index);
+    for (const ask of gone) ask.neighbour.inFlightPieces--;
+    return gone;
+  }
+}

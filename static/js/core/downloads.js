@@ -1,0 +1,391 @@
+/**
+ * The life of a download: asked for by a player, planned (scheduler.js), fed by neighbours and the CDN, told to the
+ * neighbours, delivered, kept.
+ */
+
+import { Download } from "./download.js";
+import { Fetches } from "./fetches.js";
+import { MAX_SEGMENT_BYTES, PIECE_BYTES } from "./constants.js";
+import { groupKey, refKey } from "./identity.js";
+import { RangeSet } from "./range-set.js";
+import { Average } from "./rates.js";
+import { plan } from "./scheduler.js";
+import {
+  BUSY_PAUSE_MS,
+  CLAIM_PATIENCE_MS,
+  HTTP_RATE_GUESS_BYTES_PER_MS,
+  HTTP_RATE_SAMPLE_MIN_BYTES,
+  HTTP_RETRY_MS,
+  PROGRESS_INTERVAL_MS,
+} from "./tuning.js";
+import { FRAME, REFUSED_BUSY, REFUSED_NOT_HELD, REFUSED_NOT_UPLOADING } from "./wire.js";
+
+/** @typedef {import("./download.js").SegmentSource} SegmentSource */
+/** @typedef {import("./identity.js").SegmentRef} SegmentRef */
+/** @typedef {import("./neighbour.js").Neighbour} Neighbour */
+/** @typedef {import("./segment.js").Segment} Segment */
+
+export class Downloads {
+  /**
+   * @param {import("./neighbourhood.js").Neighbourhood} neighbourhood
+   * @param {import("./store.js").Store} store
+   * @param {import("./ledger.js").Ledger} ledger
+   * @param {import("./outbox.js").Outbox} outbox
+   * @param {() => number} groupSize  peers that may want what we want, ourselves included
+   */
+  constructor(neighbourhood, store, ledger, outbox, groupSize) {
+    this._neighbourhood = neighbourhood;
+    this._store = store;
+    this._ledger = ledger;
+    this._outbox = outbox;
+    this._groupSize = groupSize;
+    /** @type {Map<string, Download>} by ref key */
+    this._all = new Map();
+    /** @type {Map<number, Download>} by request */
+    this._byRequest = new Map();
+    /** @type {Map<string, Average>} group key -> segment size */
+    this._sizes = new Map();
+    this._fetches = new Fetches(outbox);
+    /** Mean rate of whole deliveries, from whomever: what a player may expect. */
+    this.deliveryRateBytesPerMs = new Average(HTTP_RATE_GUESS_BYTES_PER_MS);
+    this._nextId = 1;
+    /** When gathered PROGRESS is due. @type {number | null} */
+    this._tellMs = null;
+  }
+
+  /** When timerFired has something to do; Infinity for never. */
+  get wakeMs() {
+    let next = this._tellMs ?? Number.POSITIVE_INFINITY;
+    for (const download of this._all.values()) next = Math.min(next, download.wakeMs ?? next);
+    return next;
+  }
+
+  /** @returns {Iterable<Download>} */
+  get running() {
+    return this._all.values();
+  }
+
+  /** @param {string} key  of a segment @returns {Segment | undefined} what is held of one still on its way */
+  segment(key) {
+    return this._all.get(key)?.segment;
+  }
+
+  /** @param {number} nowMs */
+  timerFired(nowMs) {
+    if (this._tellMs !== null && nowMs >= this._tellMs) this._tell();
+    for (const download of [...this._all.values()]) {
+      if (download.wakeMs !== null && nowMs >= download.wakeMs) this._advance(download, nowMs);
+    }
+  }
+
+  // ---- the player ----
+
+  /** @param {SegmentSource} source @param {number} deadlineMs @param {number} nowMs @returns {number} the request */
+  request(source, deadlineMs, nowMs) {
+    const request = this._nextId++;
+    const held = this._store.use(source.ref);
+    if (held) {
+      const tookMs = held.heldBytes / this.deliveryRateBytesPerMs.value;
+      const timing = { startMs: nowMs - tookMs, firstByteMs: nowMs - tookMs, endMs: nowMs };
+      this._outbox.push({ type: "deliver", request, bytes: held.assemble(), peerBytes: held.peerBytes, timing });
+      return request;
+    }
+    const key = refKey(source.ref);
+    const download = this._all.get(key) ?? new Download(source, this._sizes.get(groupKey(source.ref))?.value ?? 0, nowMs);
+    this._all.set(key, download);
+    download.requests.set(request, deadlineMs);
+    this._byRequest.set(request, download);
+    this._advance(download, nowMs);
+    return request;
+  }
+
+  /** @param {number} request @param {number} nowMs */
+  cancel(request, nowMs) {
+    const download = this._byRequest.get(request);
+    this._byRequest.delete(request);
+    if (!download) return;
+    download.requests.delete(request);
+    if (download.requests.size > 0) return;
+    if (download.claimed || download.segment.heldCount > 0) this._neighbourhood.broadcast({ type: FRAME.ABANDON, ref: download.ref });
+    this._forget(download, nowMs);
+  }
+
+  // ---- neighbours ----
+
+  /** Something changed for one segment. @param {SegmentRef} ref @param {number} nowMs */
+  reconsider(ref, nowMs) {
+    const download = this._all.get(refKey(ref));
+    if (download) this._advance(download, nowMs);
+  }
+
+  /** Something changed for all. @param {number} nowMs */
+  reconsiderAll(nowMs) {
+    for (const download of [...this._all.values()]) this._advance(download, nowMs);
+  }
+
+  /** @param {Neighbour} neighbour  whose channel is closed @param {number} nowMs */
+  neighbourGone(neighbour, nowMs) {
+    for (const download of this._all.values()) {
+      for (const index of [...download.asks.keys()]) download.unask(index, neighbour);
+    }
+    this.reconsiderAll(nowMs);
+  }
+
+  /**
+   * @param {Neighbour} neighbour
+   * @param {import("./wire.js").PieceFrame} frame
+   * @param {number} nowMs
+   */
+  pieceReceived(neighbour, { ref, sizeBytes, index, payload }, nowMs) {
+    const download = this._all.get(refKey(ref));
+    const ask = download?.unask(index, neighbour)[0];
+    if (!download || !ask) {
+      // Cancelled or finished meanwhile: the word and the piece crossed.
+      this._ledger.wastedBytes += payload.length;
+      return;
+    }
+    neighbour.delivered(payload.length, ask.sentMs, nowMs);
+    const { segment } = download;
+    if (segment.sizeBytes === null) this._sized(download, sizeBytes);
+    if (segment.sizeBytes !== sizeBytes) {
+      neighbour.deny(ref);
+      this._ledger.wastedBytes += payload.length;
+    } else if (segment.put(index, payload, true)) {
+      this._ledger.peerBytes += payload.length;
+      this._gained(download, index, nowMs);
+    } else {
+      this._ledger.wastedBytes += payload.length;
+    }
+    this._moved(download, nowMs);
+  }
+
+  /** @param {Neighbour} neighbour @param {import("./wire.js").RefuseFrame} frame @param {number} nowMs */
+  refused(neighbour, { ref, reason, ranges }, nowMs) {
+    if (reason === REFUSED_NOT_HELD) neighbour.deny(ref);
+    else if (reason === REFUSED_NOT_UPLOADING) neighbour.uploads = false;
+    else if (reason === REFUSED_BUSY) neighbour.busyUntilMs = nowMs + BUSY_PAUSE_MS;
+    const download = this._all.get(refKey(ref));
+    if (!download) return;
+    for (const index of new RangeSet(ranges).values()) download.unask(index, neighbour);
+    this._advance(download, nowMs);
+  }
+
+  // ---- the CDN ----
+
+  /** @param {number} job @param {{ partial: boolean, sizeBytes: number | null }} head @param {number} nowMs */
+  fetchStarted(job, { partial, sizeBytes }, nowMs) {
+    const running = this._fetches.find(job);
+    if (!running) return;
+    const { download, fetch } = running;
+    if (!this._fetches.headReceived(download, fetch, partial, nowMs)) {
+      this._outbox.push({ type: "abort", job });
+      this.fetchFailed(job, { status: 200, reason: "the CDN sent the whole resource in place of a range" }, nowMs);
+    } else if (fetch.whole && sizeBytes !== null) {
+      this._sized(download, sizeBytes);
+    }
+  }
+
+  /** @param {number} job @param {Uint8Array} bytes @param {number} nowMs */
+  fetchReceived(job, bytes, nowMs) {
+    const running = this._fetches.find(job);
+    if (!running) return;
+    const { download, fetch } = running;
+    this._ledger.cdnBytes += bytes.length;
+    download.firstByteMs ??= nowMs;
+    const finished = fetch.take(bytes);
+    const { segment } = download;
+    // More than announced: the length was that of an encoded body. The end of the body will tell.
+    if (fetch.whole && segment.sizeBytes !== null && fetch.nextOffset > segment.sizeBytes) segment.sizeBytes = null;
+    if (fetch.nextOffset > MAX_SEGMENT_BYTES) download.shared = false;
+    for (const [index, piece] of finished) this._fetchedPiece(download, index, piece, nowMs);
+    this._moved(download, nowMs);
+  }
+
+  /** The whole body came. @param {number} job @param {number} nowMs */
+  fetchFinished(job, nowMs) {
+    const running = this._fetches.find(job);
+    if (!running) return;
+    const { download, fetch } = running;
+    this._fetches.measure(fetch, nowMs);
+    this._fetches.ended(download);
+    if (fetch.whole) this._sized(download, fetch.nextOffset);
+    const rest = fetch.rest();
+    if (rest) this._fetchedPiece(download, rest[0], rest[1], nowMs);
+    this._moved(download, nowMs);
+  }
+
+  /** @param {number} job @param {{ status: number, reason: string }} failure @param {number} nowMs */
+  fetchFailed(job, failure, nowMs) {
+    const running = this._fetches.find(job);
+    if (!running) return;
+    const { download, fetch } = running;
+    this._fetches.ended(download);
+    if (this._fetches.rangeRefused(download, fetch, failure.status)) {
+      this._advance(download, nowMs);
+      return;
+    }
+    download.retryAtMs = nowMs + HTTP_RETRY_MS * 2 ** download.failures++;
+    if (download.claimed) this._neighbourhood.broadcast({ type: FRAME.ABANDON, ref: download.ref });
+    download.claimed = false;
+    download.untold = [...download.segment.held.values()]; // ABANDON made them forget what we do hold
+    if (this._peersMayDeliver(download, nowMs)) {
+      this._advance(download, nowMs);
+      return;
+    }
+    for (const request of download.requests.keys()) {
+      this._byRequest.delete(request);
+      this._outbox.push({ type: "fail", request, ...failure });
+    }
+    this._forget(download, nowMs);
+  }
+
+  // ---- inside ----
+
+  /** Asks whom the plan says, and tells of it. @param {Download} download @param {number} nowMs */
+  _advance(download, nowMs) {
+    const { asks, fetch } = plan(download, this._surroundings(), nowMs);
+    for (const [neighbour, indexes] of asks) {
+      const ranges = new RangeSet(indexes.map((index) => [index, 1])).ranges();
+      this._neighbourhood.send(neighbour, { type: FRAME.REQUEST, ref: download.ref, ranges });
+    }
+    if (!fetch) return;
+    this._fetches.start(download, fetch, nowMs);
+    if (!download.claimed) this._neighbourhood.broadcast({ type: FRAME.CLAIM, ref: download.ref });
+    download.claimed = true;
+  }
+
+  /** @returns {import("./scheduler.js").Surroundings} */
+  _surroundings() {
+    return {
+      session: this._neighbourhood.session,
+      neighbours: this._neighbourhood.greeted,
+      groupSize: this._groupSize(),
+      httpFirstByteMs: this._fetches.firstByteMs,
+      httpRateBytesPerMs: this._fetches.rateBytesPerMs,
+      takesRanges: (url) => this._fetches.takesRanges(url),
+    };
+  }
+
+  /** @param {Download} download @param {number} index @param {Uint8Array} piece @param {number} nowMs */
+  _fetchedPiece(download, index, piece, nowMs) {
+    if (download.segment.put(index, piece, false)) this._gained(download, index, nowMs);
+    else this._ledger.wastedBytes += piece.length;
+  }
+
+  /** A piece is new: nobody else need send it, and the neighbours may have it. @param {Download} download @param {number} index @param {number} nowMs */
+  _gained(download, index, nowMs) {
+    download.firstByteMs ??= nowMs;
+    for (const { neighbour } of download.unask(index, null)) {
+      this._neighbourhood.send(neighbour, { type: FRAME.CANCEL, ref: download.ref, ranges: [[index, 1]] });
+    }
+    download.untold.push(index);
+    this._tellMs ??= nowMs + PROGRESS_INTERVAL_MS;
+  }
+
+  /** Somebody said how large it is; the CDN is believed. @param {Download} download @param {number} sizeBytes */
+  _sized(download, sizeBytes) {
+    const { segment } = download;
+    if (segment.sizeBytes === sizeBytes) return;
+    if (segment.sizeBytes !== null) {
+      this._ledger.wastedBytes += segment.heldBytes;
+      segment.reset();
+      download.untold = [];
+    }
+    segment.sizeBytes = sizeBytes;
+    if (sizeBytes > MAX_SEGMENT_BYTES) download.shared = false;
+    for (const index of [...download.asks.keys()]) if (index * PIECE_BYTES >= sizeBytes) download.unask(index, null);
+  }
+
+  /** Bytes came. @param {Download} download @param {number} nowMs */
+  _moved(download, nowMs) {
+    if (download.segment.complete) {
+      this._finish(download, nowMs);
+      return;
+    }
+    const { fetch, segment } = download;
+    if (fetch && segment.sizeBytes !== null && nothingAhead(segment, fetch)) {
+      this._ledger.wastedBytes += this._fetches.abort(download, nowMs);
+    }
+    for (const request of download.requests.keys()) {
+      this._outbox.push({
+        type: "progress",
+        request,
+        loadedBytes: segment.heldBytes,
+        sizeBytes: segment.sizeBytes,
+        startMs: download.startedMs ?? nowMs,
+        firstByteMs: download.firstByteMs ?? nowMs,
+      });
+    }
+    this._advance(download, nowMs);
+  }
+
+  /** It is whole. @param {Download} download @param {number} nowMs */
+  _finish(download, nowMs) {
+    const { segment } = download;
+    const timing = { startMs: download.startedMs ?? nowMs, firstByteMs: download.firstByteMs ?? nowMs, endMs: nowMs };
+    if (segment.heldBytes >= HTTP_RATE_SAMPLE_MIN_BYTES) {
+      this.deliveryRateBytesPerMs.add(segment.heldBytes / Math.max(1, timing.endMs - timing.startMs));
+    }
+    for (const request of download.requests.keys()) {
+      this._byRequest.delete(request);
+      this._outbox.push({ type: "deliver", request, bytes: segment.assemble(), peerBytes: segment.peerBytes, timing });
+    }
+    this._ledger.finished(segment.heldBytes, segment.peerBytes);
+    const sizes = this._sizes.get(groupKey(segment.ref)) ?? new Average(0);
+    sizes.add(segment.heldBytes);
+    this._sizes.set(groupKey(segment.ref), sizes);
+    this._forget(download, nowMs);
+    if (download.shared) this._keep(segment);
+  }
+
+  /** @param {Segment} segment */
+  _keep(segment) {
+    const gone = this._store.add(segment);
+    const { number, ...group } = segment.ref;
+    this._neighbourhood.broadcast({ type: FRAME.HAVE, group, ranges: [[number, 1]] });
+    for (const { number: old, ...oldGroup } of gone) {
+      this._neighbourhood.broadcast({ type: FRAME.DROP, group: oldGroup, ranges: [[old, 1]] });
+    }
+  }
+
+  /** @param {Download} download @param {number} nowMs */
+  _forget(download, nowMs) {
+    for (const [index, asks] of [...download.asks]) {
+      for (const { neighbour } of asks) {
+        this._neighbourhood.send(neighbour, { type: FRAME.CANCEL, ref: download.ref, ranges: [[index, 1]] });
+      }
+      download.unask(index, null);
+    }
+    this._ledger.wastedBytes += this._fetches.abort(download, nowMs);
+    this._all.delete(refKey(download.ref));
+  }
+
+  /** @param {Download} download @param {number} nowMs */
+  _peersMayDeliver(download, nowMs) {
+    if (download.asks.size > 0) return true;
+    return this._neighbourhood.greeted.some(
+      (neighbour) =>
+        neighbour.uploads &&
+        (neighbour.holds(download.ref) || neighbour.partial(download.ref) || (neighbour.claimMs(download.ref) ?? Number.NEGATIVE_INFINITY) > nowMs - CLAIM_PATIENCE_MS),
+    );
+  }
+
+  /** Gathered PROGRESS, to those who do not hold the whole. */
+  _tell() {
+    this._tellMs = null;
+    for (const { untold, segment, ref, shared } of this._all.values()) {
+      if (untold.length === 0 || segment.sizeBytes === null || !shared) continue;
+      const ranges = new RangeSet(untold.map((index) => [index, 1])).ranges();
+      untold.length = 0;
+      const frame = { type: FRAME.PROGRESS, ref, sizeBytes: segment.sizeBytes, ranges };
+      this._neighbourhood.broadcast(frame, (neighbour) => !neighbour.holds(ref));
+    }
+  }
+}
+
+/** Whether a fetch has nothing left to bring that is missing. @param {Segment} segment @param {import("./download.js").Fetch} fetch */
+function nothingAhead(segment, fetch) {
+  const end = Math.min(fetch.endPiece ?? Number.POSITIVE_INFINITY, /** @type {number} */ (segment.pieceCount));
+  for (let index = fetch.currentPiece; index < end; index++) if (!segment.has(index)) return false;
+  return true;
+}

@@ -1,0 +1,126 @@
+/**
+ * Who is who, derived from what manifests say and never from which player asks
+ * (docs/wire-protocol.md section 1). Frozen by the golden vectors in tests/vectors/identity.json.
+ */
+
+import { PROTOCOL } from "./constants.js";
+import { sha256 } from "./sha256.js";
+
+export const KIND_MEDIA = 0;
+export const KIND_INIT = 1;
+
+/**
+ * A segment, the same for every viewer of the content.
+ * @typedef {object} SegmentRef
+ * @property {string} track  track id, 16 hex digits
+ * @property {number} kind  KIND_MEDIA or KIND_INIT
+ * @property {number} discontinuity  HLS discontinuity sequence number, 0 for init segments
+ * @property {number} number  media sequence number, or the init segment's own number
+ */
+
+/**
+ * What a manifest says of one rendition; a field it does not say is left out.
+ * @typedef {object} TrackDescription
+ * @property {"video" | "audio" | "subtitles" | "only"} type
+ * @property {string} [codecs]
+ * @property {string} [resolution]  "640x360"
+ * @property {string} [frame_rate]
+ * @property {string} [language]
+ * @property {string} [channels]
+ * @property {string} [name]
+ * @property {string} [bandwidth]  only where two tracks would otherwise be equal
+ */
+
+const TRACK_KEYS = /** @type {const} */ ([
+  "type",
+  "codecs",
+  "resolution",
+  "frame_rate",
+  "language",
+  "channels",
+  "name",
+  "bandwidth",
+]);
+
+/**
+ * The name a content has when the page gives it none: host and path of its first manifest.
+ * Scheme, query and fragment are left out, for they carry sessions and tokens.
+ * @param {string} manifestUrl  absolute
+ * @returns {string}
+ * @throws {TypeError} if the URL is not absolute
+ */
+export function contentName(manifestUrl) {
+  const url = new URL(manifestUrl);
+  return url.host + url.pathname;
+}
+
+/**
+ * @param {string} name  a content name
+ * @returns {string}  content id, 40 hex digits; also the swarm's info hash
+ */
+export function contentId(name) {
+  return hex(sha256(`${PROTOCOL}:content:${name}`).subarray(0, 20));
+}
+
+/**
+ * @param {TrackDescription} description
+ * @returns {string}  the canonical line a track id is the hash of
+ */
+export function canonicalTrack(description) {
+  const pairs = [];
+  for (const key of TRACK_KEYS) {
+    const value = description[key];
+    if (value === undefined || value === "") continue;
+    let text = String(value).trim().toLowerCase();
+    if (key === "codecs") text = text.split(",").map((codec) => codec.trim()).sort().join(",");
+    pairs.push(`${key}=${text}`);
+  }
+  return pairs.join(";");
+}
+
+/**
+ * @param {TrackDescription} description
+ * @returns {string}  track id, 16 hex digits
+ */
+export function trackId(description) {
+  return hex(sha256(`${PROTOCOL}:track:${canonicalTrack(description)}`).subarray(0, 8));
+}
+
+/**
+ * @param {string} uri  of the init segment, absolute or relative
+ * @param {number} offset  first byte of its byte range, 0 without one
+ * @returns {number}  its number, 0 to 2^32 - 1
+ */
+export function initNumber(uri, offset) {
+  const path = /** @type {string} */ (uri.split(/[?#]/, 1)[0]);
+  const digest = sha256(`${path.slice(path.lastIndexOf("/") + 1)}@${offset}`);
+  return new DataView(digest.buffer).getUint32(0);
+}
+
+/**
+ * @param {SegmentRef} ref
+ * @returns {string}  equal for equal references
+ */
+export function refKey(ref) {
+  return `${groupKey(ref)}/${ref.number}`;
+}
+
+/**
+ * @param {Omit<SegmentRef, "number">} ref
+ * @returns {string}  equal for segments that share a numbering
+ */
+export function groupKey(ref) {
+  return `${ref.track}/${ref.kind}/${ref.discontinuity}`;
+}
+
+/** @param {Uint8Array} bytes @returns {string} */
+export function hex(bytes) {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** @param {string} digits  an even number of hex digits @returns {Uint8Array} */
+export function unhex(digits) {
+  const bytes = new Uint8Array(digits.length / 2);
+  for (let index = 0; index < bytes.length; index++) bytes[index] = Number.parseInt(digits.substr(index * 2, 2), 16);
+  return bytes;
+}

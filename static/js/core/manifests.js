@@ -1,0 +1,169 @@
+/**
+ * From manifests to segments: which content, track and segment a URL stands for. Fed with every playlist the player
+ * loads; asked for every URL it wants. What was never seen in a playlist (keys, licences, anything else) is unknown, and passes.
+ */
+
+import { Parser } from "m3u8-parser";
+import { contentName, initNumber, KIND_INIT, KIND_MEDIA, trackId, canonicalTrack } from "./identity.js";
+
+/** @typedef {import("./download.js").SegmentSource} SegmentSource */
+/** @typedef {import("./identity.js").TrackDescription} TrackDescription */
+/** @typedef {import("m3u8-parser").Manifest} Manifest */
+/** @typedef {import("m3u8-parser").ManifestSegment} ManifestSegment */
+
+/** A live playlist's segments are remembered for this many refreshes: a player may ask for one that has just left it. */
+const GENERATIONS = 3;
+
+export class SegmentTable {
+  constructor() {
+    /** Host and path of the first manifest; null before one was seen. @type {string | null} */
+    this.contentName = null;
+    /** @type {Map<string, string>} playlist URL -> track id */
+    this._tracks = new Map();
+    /** Playlist URL without query -> track id, null where several share it. @type {Map<string, string | null>} */
+    this._tracksByPath = new Map();
+    /** @type {Map<string, Map<string, SegmentSource>[]>} track id -> segments by location, latest refresh first */
+    this._segments = new Map();
+  }
+
+  /**
+   * @param {string} url  absolute, as it was asked for
+   * @param {string} baseUrl  absolute, as it was answered (after redirects)
+   * @param {string} text  the playlist; anything else is ignored
+   */
+  observe(url, baseUrl, text) {
+    if (!text.startsWith("#EXTM3U")) return;
+    const parser = new Parser({ uri: baseUrl });
+    parser.push(text);
+    parser.end();
+    const manifest = parser.manifest;
+    this.contentName ??= contentName(url);
+    if (manifest.playlists && manifest.playlists.length > 0) this._observeMultivariant(baseUrl, manifest);
+    else this._observeMedia(url, baseUrl, manifest);
+  }
+
+  /**
+   * @param {string} url  absolute
+   * @param {number | null} rangeStart  first byte, null for the whole resource
+   * @param {number | null} rangeEnd  exclusive
+   * @returns {SegmentSource | null} null for what no playlist named
+   */
+  find(url, rangeStart, rangeEnd) {
+    const location = locationKey(url, rangeStart, rangeEnd);
+    for (const generations of this._segments.values()) {
+      for (const segments of generations) {
+        const source = segments.get(location);
+        if (source) return source;
+      }
+    }
+    return null;
+  }
+
+  /** @param {string} baseUrl @param {Manifest} manifest */
+  _observeMultivariant(baseUrl, manifest) {
+    /** @type {{ url: string, bandwidth: string, description: TrackDescription }[]} */
+    const found = [];
+    for (const { uri, attributes = {} } of manifest.playlists ?? []) {
+      if (!uri) continue;
+      found.push({
+        url: new URL(uri, baseUrl).href,
+        bandwidth: String(attributes.BANDWIDTH ?? ""),
+        description: describeVariant(attributes),
+      });
+    }
+    for (const [group, type] of /** @type {const} */ ([["AUDIO", "audio"], ["SUBTITLES", "subtitles"]])) {
+      for (const renditions of Object.values(manifest.mediaGroups?.[group] ?? {})) {
+        for (const [name, { uri, language }] of Object.entries(renditions)) {
+          if (!uri) continue;
+          const description = { type, name, ...(language ? { language } : {}) };
+          found.push({ url: new URL(uri, baseUrl).href, bandwidth: "", description });
+        }
+      }
+    }
+    for (const { url, bandwidth, description } of found) {
+      const line = canonicalTrack(description);
+      const twins = found.filter((other) => canonicalTrack(other.description) === line);
+      const distinct = new Set(twins.map((twin) => twin.bandwidth)).size > 1;
+      if (!this._tracks.has(url)) this._name(url, trackId(distinct ? { ...description, bandwidth } : description));
+    }
+  }
+
+  /** @param {string} url  of a media playlist @param {string} track */
+  _name(url, track) {
+    this._tracks.set(url, track);
+    const path = withoutQuery(url);
+    const named = this._tracksByPath.get(path);
+    this._tracksByPath.set(path, named === undefined || named === track ? track : null);
+  }
+
+  /**
+   * By its URL, or without the query, which refreshed tokens and low-latency directives (_HLS_msn) change.
+   * @param {string} url
+   * @returns {string} track id
+   */
+  _trackOf(url) {
+    return this._tracks.get(url) ?? this._tracksByPath.get(withoutQuery(url)) ?? trackId({ type: "only" });
+  }
+
+  /** @param {string} url @param {string} baseUrl @param {Manifest} manifest */
+  _observeMedia(url, baseUrl, manifest) {
+    const track = this._trackOf(url);
+    /** @type {Map<string, SegmentSource>} */
+    const segments = new Map();
+    const first = manifest.mediaSequence ?? 0;
+    for (const [index, segment] of (manifest.segments ?? []).entries()) {
+      if (!segment.uri) continue;
+      addInit(segments, track, baseUrl, segment.map);
+      const discontinuity = segment.timeline ?? 0;
+      const ref = { track, kind: KIND_MEDIA, discontinuity, number: first + index };
+      const source = { ref, ...locate(segment.uri, baseUrl, segment.byterange), durationSec: segment.duration };
+      segments.set(locationKey(source.url, source.rangeStart, source.rangeEnd), source);
+    }
+    const generations = this._segments.get(track) ?? [];
+    generations.unshift(segments);
+    generations.length = Math.min(generations.length, manifest.endList ? 1 : GENERATIONS);
+    this._segments.set(track, generations);
+  }
+}
+
+/**
+ * @param {Map<string, SegmentSource>} segments @param {string} track @param {string} baseUrl
+ * @param {ManifestSegment["map"]} map
+ */
+function addInit(segments, track, baseUrl, map) {
+  if (!map?.uri) return;
+  const location = locate(map.uri, baseUrl, map.byterange);
+  const key = locationKey(location.url, location.rangeStart, location.rangeEnd);
+  if (segments.has(key)) return;
+  const ref = { track, kind: KIND_INIT, discontinuity: 0, number: initNumber(map.uri, location.rangeStart ?? 0) };
+  segments.set(key, { ref, ...location, durationSec: 0 });
+}
+
+/**
+ * @param {string} uri @param {string} baseUrl @param {{ length: number, offset: number } | undefined} byterange
+ * @returns {{ url: string, rangeStart: number | null, rangeEnd: number | null }}
+ */
+function locate(uri, baseUrl, byterange) {
+  const url = new URL(uri, baseUrl).href;
+  if (!byterange) return { url, rangeStart: null, rangeEnd: null };
+  return { url, rangeStart: byterange.offset, rangeEnd: byterange.offset + byterange.length };
+}
+
+/** @param {string} url @param {number | null} rangeStart @param {number | null} rangeEnd */
+function locationKey(url, rangeStart, rangeEnd) {
+  return `${url.split("#", 1)[0]} ${rangeStart ?? ""}-${rangeEnd ?? ""}`;
+}
+
+/** @param {string} url */
+const withoutQuery = (url) => /** @type {string} */ (url.split(/[?#]/, 1)[0]);
+
+/** @param {NonNullable<import("m3u8-parser").ManifestPlaylist["attributes"]>} attributes @returns {TrackDescription} */
+function describeVariant({ CODECS, RESOLUTION, NAME, "FRAME-RATE": frameRate }) {
+  return {
+    type: "video",
+    ...(CODECS ? { codecs: CODECS } : {}),
+    ...(RESOLUTION ? { resolution: `${RESOLUTION.width}x${RESOLUTION.height}` } : {}),
+    ...(frameRate ? { frame_rate: String(frameRate) } : {}),
+    ...(NAME ? { name: NAME } : {}),
+  };
+}

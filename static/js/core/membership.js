@@ -1,0 +1,360 @@
+/**
+ * Membership of one swarm, without I/O: joining at the tracker and joining again after it was lost, whom to dial,
+ * whose offer to take, when to give up on either.
+ *
+ *   in   start, stop, socketOpened/Closed, messageReceived (the tracker's), localSignal (ICE and SDP of ours),
+ *        linkOpened/Closed, renamed, timerFired
+ *   out  takeCommands()
+ *
+ * A link is one attempt at a connection with one peer; it has an id of ours, for the tracker may rename the peer.
+ */
+
+import { EXCEPT_MAX, NEIGHBOURS_MAX, PING_INTERVAL_MS, REPORT_INTERVAL_MS, WANT_MAX } from "./constants.js";
+import {
+  CONNECT_TIMEOUT_MS,
+  PONG_TIMEOUT_MS,
+  RECONNECT_FIRST_MS,
+  RECONNECT_LONG_CAP_MS,
+  RECONNECT_LONG_MS,
+  RECONNECT_SHORT_CAP_MS,
+  WANT_AGAIN_MS,
+} from "./tuning.js";
+
+/** @typedef {{ type: string } & Record<string, unknown>} Message  as on the tracker's wire */
+
+/**
+ * @typedef {{ type: "openSocket" } | { type: "closeSocket" }} SocketCommand
+ * @typedef {{ type: "sendMessage", message: Message }} SendMessageCommand
+ * @typedef {{ type: "dial", link: number, iceServers: RTCIceServer[] }} DialCommand  connect, offering
+ * @typedef {{ type: "accept", link: number, iceServers: RTCIceServer[], sdp: string }} AcceptCommand  connect, answering
+ * @typedef {{ type: "answered", link: number, sdp: string }} AnsweredCommand
+ * @typedef {{ type: "candidate", link: number, candidate: string, mid: string | null, line: number | null }} CandidateCommand
+ * @typedef {{ type: "hangUp", link: number }} HangUpCommand
+ * @typedef {{ type: "joined", peer: string, clusterSize: number } | { type: "clusterSized", clusterSize: number }} SwarmCommand
+ * @typedef {{ type: "reportDue" }} ReportDueCommand  call `report` with the totals since the last
+ * @typedef {SocketCommand | SendMessageCommand | DialCommand | AcceptCommand | AnsweredCommand | CandidateCommand | HangUpCommand | SwarmCommand | ReportDueCommand} MembershipCommand
+ */
+
+/** @typedef {{ id: number, peer: string, offered: boolean, open: boolean, startedMs: number }} Link */
+
+/** @typedef {"idle" | "connecting" | "joining" | "joined" | "waiting"} MembershipState */
+
+export class Membership {
+  /**
+   * @param {string} content  content id
+   * @param {string} session  16 hex digits
+   * @param {number} wanted  neighbours to have
+   * @param {() => number} random  uniform in [0, 1)
+   */
+  constructor(content, session, wanted, random) {
+    this.content = content;
+    this.session = session;
+    this.wanted = wanted;
+    this._random = random;
+    /** @type {MembershipState} */
+    this.state = "idle";
+    /** Our id at the tracker. @type {string | null} */
+    this.peer = null;
+    this.clusterSize = 0;
+    /** @type {Map<number, Link>} */
+    this._links = new Map();
+    /** @type {RTCIceServer[]} */
+    this._iceServers = [];
+    /** Offered by the tracker and not yet dialled, best first. @type {string[]} */
+    this._spare = [];
+    this._nextLink = 1;
+    this._attempt = 0;
+    /** @type {number | null} */
+    this._lostMs = null;
+    this._reconnectMs = Number.POSITIVE_INFINITY;
+    this._wantMs = Number.POSITIVE_INFINITY;
+    this._pingMs = Number.POSITIVE_INFINITY;
+    this._pingIntervalMs = PING_INTERVAL_MS;
+    this._reportMs = Number.POSITIVE_INFINITY;
+    this._reportIntervalMs = REPORT_INTERVAL_MS;
+    this._heardMs = 0;
+    /** @type {MembershipCommand[]} */
+    this._commands = [];
+  }
+
+  // ---- out ----
+
+  /** @returns {MembershipCommand[]} to execute, in order; each is returned once */
+  takeCommands() {
+    const commands = this._commands;
+    this._commands = [];
+    return commands;
+  }
+
+  /** @returns {number} when to call timerFired; Infinity for never */
+  get nextTimerMs() {
+    let next = Math.min(this._reconnectMs, this._wantMs, this._pingMs, this._reportMs);
+    for (const link of this._links.values()) if (!link.open) next = Math.min(next, link.startedMs + CONNECT_TIMEOUT_MS);
+    return next;
+  }
+
+  // ---- in: the page ----
+
+  /** Joins, and stays joined until stop. */
+  start() {
+    if (this.state !== "idle") return;
+    this.state = "connecting";
+    this._commands.push({ type: "openSocket" });
+  }
+
+  /** Leaves, and hangs up on everybody. */
+  stop() {
+    if (this.state === "joined") this._send({ type: "leave" });
+    if (this.state !== "idle") this._commands.push({ type: "closeSocket" });
+    this.state = "idle";
+    this._sleep();
+    for (const id of [...this._links.keys()]) this._hangUp(id);
+  }
+
+  // ---- in: the socket ----
+
+  /** @param {number} nowMs */
+  socketOpened(nowMs) {
+    if (this.state !== "connecting") return;
+    this.state = "joining";
+    this._heardMs = nowMs;
+    this._pingMs = nowMs + this._pingIntervalMs;
+    this._send({ type: "join", content: this.content, session: this.session, want: this._room() });
+  }
+
+  /** It is lost, or could not be had. Open links stay. @param {number} nowMs */
+  socketClosed(nowMs) {
+    if (this.state === "idle" || this.state === "waiting") return;
+    this._lostMs ??= nowMs;
+    const capMs = nowMs - this._lostMs < RECONNECT_LONG_MS ? RECONNECT_SHORT_CAP_MS : RECONNECT_LONG_CAP_MS;
+    const stepMs = Math.min(capMs, RECONNECT_FIRST_MS * 2 ** this._attempt++);
+    this._reconnectAfter(stepMs * (0.5 + this._random() / 2), nowMs);
+  }
+
+  /** @param {number} delayMs @param {number} nowMs */
+  _reconnectAfter(delayMs, nowMs) {
+    this._sleep();
+    this.state = "waiting";
+    this._reconnectMs = nowMs + delayMs;
+    // Without a tracker no answer can come: what has not connected yet will not.
+    for (const link of [...this._links.values()]) if (!link.open) this._hangUp(link.id);
+  }
+
+  _sleep() {
+    this._spare = [];
+    this._reconnectMs = this._wantMs = this._pingMs = this._reportMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** @param {Message} message  JSON of a known shape is not assumed @param {number} nowMs */
+  messageReceived(message, nowMs) {
+    this._heardMs = nowMs;
+    switch (message.type) {
+      case "welcome":
+        this._welcomed(message, nowMs);
+        break;
+      case "neighbours":
+        this._spare = peerIds(message.neighbours);
+        this._dial(nowMs);
+        break;
+      case "offer":
+        this._offered(String(message.from), String(message.sdp), nowMs);
+        break;
+      case "hint":
+        if (typeof message.cluster_size === "number") this._clusterSized(message.cluster_size);
+        break;
+      case "restart":
+        this._restarting(Number(message.reconnect_min_ms), Number(message.reconnect_max_ms), nowMs);
+        break;
+      default:
+        this._linkMessage(message, nowMs);
+    }
+  }
+
+  /** What is about one link. @param {Message} message @param {number} nowMs */
+  _linkMessage(message, nowMs) {
+    const link = this._linkWith(String(message.from ?? message.peer));
+    if (!link || link.open) return;
+    if (message.type === "answer" && link.offered) {
+      this._commands.push({ type: "answered", link: link.id, sdp: String(message.sdp) });
+    } else if (message.type === "candidate") {
+      const mid = typeof message.mid === "string" ? message.mid : null;
+      const line = typeof message.line === "number" ? message.line : null;
+      this._commands.push({ type: "candidate", link: link.id, candidate: String(message.candidate), mid, line });
+    } else if (message.type === "decline" || message.type === "gone") {
+      this._hangUp(link.id);
+      this._dial(nowMs);
+    }
+  }
+
+  /** @param {Record<string, number>} totals  since the last report; docs/wire-protocol.md names them */
+  report(totals) {
+    if (this.state === "joined") this._send({ type: "report", ...totals });
+  }
+
+  // ---- in: links ----
+
+  /**
+   * Our own offer, answer or candidate is ready for the other side.
+   * @param {number} id @param {{ type: "offer" | "answer", sdp: string } | { type: "candidate", candidate: string, mid: string | null, line: number | null }} signal
+   */
+  localSignal(id, signal) {
+    const link = this._links.get(id);
+    if (link && this.state === "joined") this._send({ ...signal, to: link.peer });
+  }
+
+  /** Its channels are open. @param {number} id */
+  linkOpened(id) {
+    const link = this._links.get(id);
+    if (link) link.open = true;
+  }
+
+  /** It is lost, or could not be had. @param {number} id @param {number} nowMs */
+  linkClosed(id, nowMs) {
+    if (this._links.delete(id)) this._dial(nowMs);
+  }
+
+  /** The other side says its id at the tracker. @param {number} id @param {string} peer */
+  renamed(id, peer) {
+    const link = this._links.get(id);
+    if (link) link.peer = peer;
+    this._spare = this._spare.filter((spare) => spare !== peer);
+  }
+
+  /** @param {number} id @returns {boolean} whether its offer was ours */
+  offeredByUs(id) {
+    return this._links.get(id)?.offered ?? false;
+  }
+
+  // ---- in: time ----
+
+  /** @param {number} nowMs */
+  timerFired(nowMs) {
+    if (nowMs >= this._reconnectMs) {
+      this._reconnectMs = Number.POSITIVE_INFINITY;
+      this.state = "connecting";
+      this._commands.push({ type: "openSocket" });
+    }
+    if (nowMs >= this._pingMs) this._ping(nowMs);
+    if (nowMs >= this._reportMs) {
+      this._reportMs = nowMs + this._reportIntervalMs;
+      this._commands.push({ type: "reportDue" });
+    }
+    for (const link of [...this._links.values()]) {
+      if (!link.open && nowMs >= link.startedMs + CONNECT_TIMEOUT_MS) this._hangUp(link.id);
+    }
+    if (nowMs >= this._wantMs) this._want(nowMs);
+    this._dial(nowMs);
+  }
+
+  // ---- inside ----
+
+  /** @param {Message} message @param {number} nowMs */
+  _welcomed(message, nowMs) {
+    this.state = "joined";
+    this.peer = String(message.peer);
+    this._attempt = 0;
+    this._lostMs = null;
+    this._iceServers = Array.isArray(message.ice_servers) ? message.ice_servers : [];
+    if (typeof message.ping_interval_ms === "number") this._pingIntervalMs = message.ping_interval_ms;
+    this._pingMs = nowMs + this._pingIntervalMs;
+    if (typeof message.report_interval_ms === "number") this._reportIntervalMs = message.report_interval_ms;
+    this._reportMs = nowMs + this._reportIntervalMs * this._random(); // a crowd that joined together does not report together
+    this._wantMs = nowMs + WANT_AGAIN_MS * (1 + this._random());
+    this.clusterSize = typeof message.cluster_size === "number" ? message.cluster_size : 1;
+    this._commands.push({ type: "joined", peer: this.peer, clusterSize: this.clusterSize });
+    this._spare = peerIds(message.neighbours);
+    this._dial(nowMs);
+  }
+
+  /** @param {number} clusterSize */
+  _clusterSized(clusterSize) {
+    this.clusterSize = clusterSize;
+    this._commands.push({ type: "clusterSized", clusterSize });
+  }
+
+  /** @param {number} minMs @param {number} maxMs @param {number} nowMs */
+  _restarting(minMs, maxMs, nowMs) {
+    this._commands.push({ type: "closeSocket" });
+    const spanMs = Number.isFinite(minMs) && maxMs >= minMs ? maxMs - minMs : 0;
+    this._reconnectAfter((Number.isFinite(minMs) ? minMs : RECONNECT_FIRST_MS) + this._random() * spanMs, nowMs);
+  }
+
+  /** @param {string} from @param {string} sdp @param {number} nowMs */
+  _offered(from, sdp, nowMs) {
+    const existing = this._linkWith(from);
+    // Both dialled at once: the offer of the lower peer id stands, at both ends.
+    if (existing && !existing.open && existing.offered && this.peer !== null && from > this.peer) return;
+    if (existing && !existing.open) this._hangUp(existing.id);
+    if (existing?.open || this._links.size >= NEIGHBOURS_MAX) {
+      this._send({ type: "decline", to: from });
+      return;
+    }
+    const link = this._newLink(from, false, nowMs);
+    this._commands.push({ type: "accept", link: link.id, iceServers: this._iceServers, sdp });
+  }
+
+  /** Offers to as many of the spare as there is room for. @param {number} nowMs */
+  _dial(nowMs) {
+    while (this.state === "joined" && this._links.size < this.wanted) {
+      const peer = this._spare.shift();
+      if (peer === undefined) return;
+      if (this._linkWith(peer) || peer === this.peer) continue;
+      const link = this._newLink(peer, true, nowMs);
+      this._commands.push({ type: "dial", link: link.id, iceServers: this._iceServers });
+    }
+  }
+
+  /** Too few neighbours, and others are there: asks for more. @param {number} nowMs */
+  _want(nowMs) {
+    this._wantMs = nowMs + WANT_AGAIN_MS * (1 + this._random());
+    const others = this.clusterSize - 1;
+    if (this.state !== "joined" || this._room() === 0 || this._links.size >= others) return;
+    const except = [...this._links.values()].map((link) => link.peer).slice(0, EXCEPT_MAX);
+    this._send({ type: "want", count: this._room(), except });
+  }
+
+  /** @param {number} nowMs */
+  _ping(nowMs) {
+    this._pingMs = nowMs + this._pingIntervalMs;
+    if (this.state === "waiting" || this.state === "connecting") return;
+    if (nowMs - this._heardMs > this._pingIntervalMs + PONG_TIMEOUT_MS) {
+      // The socket is open and nobody answers: a dead network, or a tracker behind a dead proxy.
+      this._commands.push({ type: "closeSocket" });
+      this.socketClosed(nowMs);
+      return;
+    }
+    this._send({ type: "ping" });
+  }
+
+  _room() {
+    return Math.max(0, Math.min(WANT_MAX, this.wanted - this._links.size));
+  }
+
+  /** @param {string} peer @param {boolean} offered @param {number} nowMs @returns {Link} */
+  _newLink(peer, offered, nowMs) {
+    const link = { id: this._nextLink++, peer, offered, open: false, startedMs: nowMs };
+    this._links.set(link.id, link);
+    return link;
+  }
+
+  /** @param {string} peer @returns {Link | undefined} */
+  _linkWith(peer) {
+    for (const link of this._links.values()) if (link.peer === peer) return link;
+    return undefined;
+  }
+
+  /** @param {number} id */
+  _hangUp(id) {
+    if (this._links.delete(id)) this._commands.push({ type: "hangUp", link: id });
+  }
+
+  /** @param {Message} message */
+  _send(message) {
+    this._commands.push({ type: "sendMessage", message });
+  }
+}
+
+/** @param {unknown} value @returns {string[]} */
+function peerIds(value) {
+  return Array.isArray(value) ? value.filter((id) => typeof id === "string") : [];
+}

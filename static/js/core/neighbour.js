@@ -1,0 +1,175 @@
+/**
+ * What is known of one neighbour: what it holds, what it is getting, what we asked of it, and how well it answers.
+ * Everything a neighbour can make us remember is bounded here.
+ */
+
+import { PIECE_BYTES } from "./constants.js";
+import { groupKey, refKey } from "./identity.js";
+import { RangeSet } from "./range-set.js";
+import { Average } from "./rates.js";
+import {
+  NEIGHBOUR_GROUPS_MAX,
+  NEIGHBOUR_PARTIALS_MAX,
+  NEIGHBOUR_RANGES_MAX,
+  NEIGHBOUR_RATE_GUESS_BYTES_PER_MS,
+  NEIGHBOUR_RTT_GUESS_MS,
+  PIPELINE_MS,
+  PIPELINE_PIECES_MAX,
+  PIPELINE_PIECES_MIN,
+} from "./tuning.js";
+import { WireError } from "./wire.js";
+
+/** @typedef {import("./identity.js").SegmentRef} SegmentRef */
+/** @typedef {import("./range-set.js").Range} Range */
+
+/**
+ * A segment the neighbour is receiving.
+ * @typedef {object} Partial
+ * @property {number} sizeBytes
+ * @property {RangeSet} pieces  those it holds
+ */
+
+export class Neighbour {
+  /**
+   * @param {number} id  the link's, ours alone
+   * @param {boolean} offered  whether the connection's offer was ours
+   * @param {number} nowMs
+   */
+  constructor(id, offered, nowMs) {
+    this.id = id;
+    this.offered = offered;
+    this.openedMs = nowMs;
+    /** @type {string | null} the neighbour's session id; null until its HELLO */
+    this.session = null;
+    /** @type {boolean} */
+    this.uploads = true;
+    /** It said it has enough to do; not asked before then. */
+    this.busyUntilMs = nowMs;
+    this.rttMs = new Average(NEIGHBOUR_RTT_GUESS_MS);
+    this.rateBytesPerMs = new Average(NEIGHBOUR_RATE_GUESS_BYTES_PER_MS);
+    this.inFlightPieces = 0;
+    this.receivedBytes = 0;
+    this.sentBytes = 0;
+    this._lastPieceMs = nowMs;
+    /** @type {Map<string, RangeSet>} group key -> numbers of segments held whole */
+    this._held = new Map();
+    /** @type {Map<string, Partial>} ref key -> */
+    this._partials = new Map();
+    /** @type {Map<string, number>} ref key -> when it was claimed */
+    this._claims = new Map();
+  }
+
+  /**
+   * @param {Omit<SegmentRef, "number">} group
+   * @param {Range[]} ranges
+   * @throws {WireError} beyond what a neighbour may make us remember
+   */
+  have(group, ranges) {
+    const key = groupKey(group);
+    const set = this._held.get(key) ?? new RangeSet();
+    for (const [first, count] of ranges) set.add(first, count);
+    this._held.set(key, set);
+    let rangeCount = 0;
+    for (const held of this._held.values()) rangeCount += held.rangeCount;
+    if (this._held.size > NEIGHBOUR_GROUPS_MAX || rangeCount > NEIGHBOUR_RANGES_MAX) throw new WireError("have-map too large");
+    for (const [first, count] of ranges) {
+      if (count > NEIGHBOUR_PARTIALS_MAX) continue;
+      for (let number = first; number < first + count; number++) this._settled(`${key}/${number}`);
+    }
+  }
+
+  /** @param {Omit<SegmentRef, "number">} group @param {Range[]} ranges */
+  dropped(group, ranges) {
+    const set = this._held.get(groupKey(group));
+    if (!set) return;
+    for (const [first, count] of ranges) set.remove(first, count);
+    if (set.rangeCount === 0) this._held.delete(groupKey(group));
+  }
+
+  /** @param {SegmentRef} ref @param {number} nowMs */
+  claimed(ref, nowMs) {
+    if (this._claims.size >= NEIGHBOUR_PARTIALS_MAX) this._claims.delete(/** @type {string} */ (this._claims.keys().next().value));
+    this._claims.set(refKey(ref), nowMs);
+  }
+
+  /** @param {SegmentRef} ref */
+  abandoned(ref) {
+    this._settled(refKey(ref));
+  }
+
+  /** @param {SegmentRef} ref @param {number} sizeBytes @param {Range[]} ranges @param {number} nowMs */
+  progressed(ref, sizeBytes, ranges, nowMs) {
+    const key = refKey(ref);
+    let partial = this._partials.get(key);
+    if (!partial || partial.sizeBytes !== sizeBytes) {
+      if (this._partials.size >= NEIGHBOUR_PARTIALS_MAX) {
+        this._partials.delete(/** @type {string} */ (this._partials.keys().next().value));
+      }
+      partial = { sizeBytes, pieces: new RangeSet() };
+      this._partials.set(key, partial);
+    }
+    for (const [first, count] of ranges) partial.pieces.add(first, count);
+    if (this._claims.has(key)) this._claims.set(key, nowMs); // a claim that moves is a claim that lives
+  }
+
+  /** @param {string} key  of a segment no longer on its way */
+  _settled(key) {
+    this._partials.delete(key);
+    this._claims.delete(key);
+  }
+
+  /** @param {SegmentRef} ref @returns {boolean} */
+  holds(ref) {
+    return this._held.get(groupKey(ref))?.has(ref.number) ?? false;
+  }
+
+  /** @param {SegmentRef} ref @param {number} index @returns {boolean} */
+  holdsPiece(ref, index) {
+    return this.holds(ref) || (this._partials.get(refKey(ref))?.pieces.has(index) ?? false);
+  }
+
+  /** @param {SegmentRef} ref @returns {Partial | undefined} */
+  partial(ref) {
+    return this._partials.get(refKey(ref));
+  }
+
+  /** @param {SegmentRef} ref @returns {number | undefined} when it last claimed it or moved on with it */
+  claimMs(ref) {
+    return this._claims.get(refKey(ref));
+  }
+
+  /** @param {SegmentRef} ref  turned out not to be held */
+  deny(ref) {
+    this._held.get(groupKey(ref))?.remove(ref.number);
+    this._partials.delete(refKey(ref));
+  }
+
+  /** How many more pieces may be asked of it now: what it delivers in a round trip and PIPELINE_MS. */
+  get window() {
+    const wanted = (this.rateBytesPerMs.value * (this.rttMs.value + PIPELINE_MS)) / PIECE_BYTES;
+    const size = Math.min(PIPELINE_PIECES_MAX, Math.max(PIPELINE_PIECES_MIN, Math.ceil(wanted)));
+    return size - this.inFlightPieces;
+  }
+
+  /** Expected time for one more piece behind those already asked. */
+  get pieceEtaMs() {
+    return this.rttMs.value + ((this.inFlightPieces + 1) * PIECE_BYTES) / this.rateBytesPerMs.value;
+  }
+
+  /**
+   * A piece we asked for came.
+   * @param {number} sizeBytes @param {number} askedMs @param {number} nowMs
+   */
+  delivered(sizeBytes, askedMs, nowMs) {
+    // Since the piece before it, or since the asking if the pipe was empty: never both, or waiting would count as slowness.
+    const tookMs = Math.max(1, nowMs - Math.max(askedMs, this._lastPieceMs));
+    this.rateBytesPerMs.add(sizeBytes / tookMs);
+    this._lastPieceMs = nowMs;
+    this.receivedBytes += sizeBytes;
+  }
+
+  /** A piece we asked for is overdue: think less of its rate, a little each time. */
+  late() {
+    this.rateBytesPerMs.add(this.rateBytesPerMs.value / 4);
+  }
+}

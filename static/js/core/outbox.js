@@ -1,0 +1,52 @@
+/** The commands a peer gives to the world around it. */
+
+/**
+ * When the bytes of a delivery really moved: what a player's rate estimate may be told.
+ * @typedef {object} Timing
+ * @property {number} startMs  first asked for, of anybody
+ * @property {number} firstByteMs
+ * @property {number} endMs
+ */
+
+/**
+ * @typedef {{ type: "send", neighbour: number, bulk: boolean, bytes: Uint8Array<ArrayBuffer> }} SendCommand
+ * @typedef {{ type: "drop", neighbour: number, reason: string }} DropCommand
+ * @typedef {{ type: "renamed", neighbour: number, peer: string }} RenamedCommand  the neighbour's id at the tracker
+ * @typedef {{ type: "fetch", job: number, url: string, rangeStart: number | null, rangeEnd: number | null }} FetchCommand
+ *   bytes of the resource, end exclusive: no start, the whole resource; no end, to its end
+ * @typedef {{ type: "abort", job: number }} AbortCommand
+ * @typedef {object} ProgressCommand
+ * @property {"progress"} type
+ * @property {number} request
+ * @property {number} loadedBytes
+ * @property {number | null} sizeBytes
+ * @property {number} startMs
+ * @property {number} firstByteMs
+ * @typedef {object} DeliverCommand
+ * @property {"deliver"} type
+ * @property {number} request
+ * @property {Uint8Array<ArrayBuffer>} bytes  a copy, the receiver's to keep or transfer
+ * @property {number} peerBytes  how many of them neighbours sent
+ * @property {Timing} timing
+ * @typedef {{ type: "fail", request: number, status: number, reason: string }} FailCommand
+ * @typedef {SendCommand | DropCommand | RenamedCommand | FetchCommand | AbortCommand | ProgressCommand | DeliverCommand | FailCommand} Command
+ */
+
+export class Outbox {
+  constructor() {
+    /** @type {Command[]} */
+    this._commands = [];
+  }
+
+  /** @param {Command} command */
+  push(command) {
+    this._commands.push(command);
+  }
+
+  /** @returns {Command[]} in order; each is returned once */
+  take() {
+    const commands = this._commands;
+    this._commands = [];
+    return commands;
+  }
+}

@@ -1,0 +1,326 @@
+/**
+ * One peer in one swarm, without I/O: what happens goes in with the time it happened, commands come out.
+ *
+ *   in   request, cancel                                  from a player
+ *        neighbourOpened/Closed, frameReceived, drained   from channels
+ *        fetchStarted/Received/Finished/Failed            from HTTP
+ *        joined, clusterSized                             from the tracker
+ *        timerFired                                       from a clock, at nextTimerMs
+ *   out  takeCommands()                                   to all of them
+ *
+ * After every call the caller executes takeCommands() and sets its one timer to nextTimerMs.
+ * This module routes; the rules are in scheduler.js, suppression.js, uploads.js and store.js.
+ */
+
+import { MAX_FRAME_RANGES } from "./constants.js";
+import { Downloads } from "./downloads.js";
+import { groupKey, refKey } from "./identity.js";
+import { Ledger } from "./ledger.js";
+import { Neighbourhood } from "./neighbourhood.js";
+import { Outbox } from "./outbox.js";
+import { RangeSet } from "./range-set.js";
+import { Store } from "./store.js";
+import { JOINING_MS } from "./tuning.js";
+import { Uploads } from "./uploads.js";
+import { decodeFrame, FRAME, REFUSED_BUSY, REFUSED_NOT_HELD, REFUSED_NOT_UPLOADING, WireError } from "./wire.js";
+
+/** @typedef {import("./download.js").SegmentSource} SegmentSource */
+/** @typedef {import("./identity.js").SegmentRef} SegmentRef */
+/** @typedef {import("./neighbour.js").Neighbour} Neighbour */
+/** @typedef {import("./outbox.js").Command} Command */
+/** @typedef {import("./wire.js").Frame} Frame */
+
+/**
+ * @typedef {object} NodeOptions
+ * @property {string} session  16 hex digits
+ * @property {number} storeBytes  cap of what is held
+ * @property {number} uploadBytesPerMs  cap; Infinity for none, 0 to upload nothing
+ */
+
+export class PeerNode {
+  /** @param {NodeOptions} options @param {number} nowMs */
+  constructor({ session, storeBytes, uploadBytesPerMs }, nowMs) {
+    this.ledger = new Ledger();
+    this._startedMs = nowMs;
+    this._nowMs = nowMs;
+    /** @type {number | null} null until the tracker has said it */
+    this._clusterSize = null;
+    this._outbox = new Outbox();
+    this._store = new Store(storeBytes);
+    this._uploads = new Uploads(uploadBytesPerMs, nowMs);
+    this._neighbourhood = new Neighbourhood(session, this._uploads.enabled, this._outbox, nowMs);
+    this._downloads = new Downloads(this._neighbourhood, this._store, this.ledger, this._outbox, () => this._groupSize());
+  }
+
+  // ---- out ----
+
+  /** @returns {Command[]} to execute, in order; each is returned once */
+  takeCommands() {
+    return this._outbox.take();
+  }
+
+  /** @returns {number} when to call timerFired; Infinity for never */
+  get nextTimerMs() {
+    return Math.min(this._neighbourhood.wakeMs, this._downloads.wakeMs, this._uploads.wakeMs ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** Neighbours that have said HELLO. */
+  get neighbourCount() {
+    return this._neighbourhood.greeted.length;
+  }
+
+  /** Members of our cluster as the tracker last said, or 0. */
+  get clusterSize() {
+    return this._clusterSize ?? 0;
+  }
+
+  // ---- in: the tracker ----
+
+  /** @param {string} peer  the id it gave us @param {number} clusterSize @param {number} nowMs */
+  joined(peer, clusterSize, nowMs) {
+    this._neighbourhood.named(peer);
+    this.clusterSized(clusterSize, nowMs);
+  }
+
+  /** @param {number} clusterSize  members in our cluster, ourselves included @param {number} nowMs */
+  clusterSized(clusterSize, nowMs) {
+    this._nowMs = nowMs;
+    this._clusterSize = clusterSize;
+    this._downloads.reconsiderAll(nowMs);
+  }
+
+  /** Peers that may fetch what we fetch. Who has only just started does not believe it is alone. */
+  _groupSize() {
+    const known = Math.max(this._clusterSize ?? 1, this.neighbourCount + 1);
+    const joining = this._clusterSize === null && this._nowMs < this._startedMs + JOINING_MS;
+    return joining ? Math.max(2, known) : known;
+  }
+
+  // ---- in: the player ----
+
+  /**
+   * Wants a segment by a time; answered by one `deliver` or `fail`, and by `progress` on the way.
+   * @param {SegmentSource} source
+   * @param {number} deadlineMs  when the playhead reaches it
+   * @param {number} nowMs
+   * @returns {number} the request, for `cancel`
+   */
+  request(source, deadlineMs, nowMs) {
+    this._nowMs = nowMs;
+    return this._downloads.request(source, deadlineMs, nowMs);
+  }
+
+  /** The player no longer wants it. @param {number} request @param {number} nowMs */
+  cancel(request, nowMs) {
+    this._downloads.cancel(request, nowMs);
+  }
+
+  // ---- in: channels ----
+
+  /** @param {number} id  the link's @param {boolean} offered  whether its offer was ours @param {number} nowMs */
+  neighbourOpened(id, offered, nowMs) {
+    this._nowMs = nowMs;
+    const neighbour = this._neighbourhood.open(id, offered, nowMs);
+    this._uploads.opened(id);
+    if (this._uploads.enabled) this._introduce(neighbour);
+  }
+
+  /** @param {number} id @param {number} nowMs */
+  neighbourClosed(id, nowMs) {
+    this._nowMs = nowMs;
+    const neighbour = this._neighbourhood.close(id);
+    this._uploads.closed(id);
+    if (neighbour) this._downloads.neighbourGone(neighbour, nowMs);
+  }
+
+  /** @param {number} id @param {number} bufferedBytes  its bulk channel's @param {number} nowMs */
+  drained(id, bufferedBytes, nowMs) {
+    this._nowMs = nowMs;
+    this._uploads.drained(id, bufferedBytes);
+    this._pump(nowMs);
+  }
+
+  /**
+   * @param {number} id
+   * @param {Uint8Array} bytes  one message, handed over: its payload is kept, not copied
+   * @param {number} nowMs
+   */
+  frameReceived(id, bytes, nowMs) {
+    this._nowMs = nowMs;
+    const neighbour = this._neighbourhood.get(id);
+    if (!neighbour) return;
+    try {
+      const frame = decodeFrame(bytes);
+      if (frame) this._handle(neighbour, frame, nowMs);
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this._drop(neighbour, error.message, nowMs);
+    }
+  }
+
+  // ---- in: HTTP ----
+
+  /**
+   * The head of an answer came.
+   * @param {number} job
+   * @param {{ partial: boolean, sizeBytes: number | null }} head  whether it is the range that was asked for; how many bytes
+   *   the body has, if the CDN said so
+   * @param {number} nowMs
+   */
+  fetchStarted(job, head, nowMs) {
+    this._nowMs = nowMs;
+    this._downloads.fetchStarted(job, head, nowMs);
+  }
+
+  /** @param {number} job @param {Uint8Array} bytes @param {number} nowMs */
+  fetchReceived(job, bytes, nowMs) {
+    this._nowMs = nowMs;
+    this._downloads.fetchReceived(job, bytes, nowMs);
+  }
+
+  /** The whole body came. @param {number} job @param {number} nowMs */
+  fetchFinished(job, nowMs) {
+    this._nowMs = nowMs;
+    this._downloads.fetchFinished(job, nowMs);
+  }
+
+  /** @param {number} job @param {{ status: number, reason: string }} failure  status 0 without an answer @param {number} nowMs */
+  fetchFailed(job, failure, nowMs) {
+    this._nowMs = nowMs;
+    this._downloads.fetchFailed(job, failure, nowMs);
+  }
+
+  // ---- in: time ----
+
+  /** @param {number} nowMs */
+  timerFired(nowMs) {
+    this._nowMs = nowMs;
+    this._neighbourhood.timerFired(nowMs);
+    this._downloads.timerFired(nowMs);
+    this._pump(nowMs);
+  }
+
+  // ---- inside ----
+
+  /** @param {Neighbour} neighbour @param {Frame} frame @param {number} nowMs */
+  _handle(neighbour, frame, nowMs) {
+    if (neighbour.session === null && frame.type !== FRAME.HELLO) throw new WireError("first frame is not HELLO");
+    switch (frame.type) {
+      case FRAME.HELLO: {
+        const redundant = this._neighbourhood.greetedBy(neighbour, frame);
+        if (redundant) this._drop(redundant, "second connection to the same peer", nowMs);
+        break;
+      }
+      case FRAME.HAVE:
+        neighbour.have(frame.group, frame.ranges);
+        for (const download of this._downloads.running) {
+          if (neighbour.holds(download.ref)) this._downloads.reconsider(download.ref, nowMs);
+        }
+        break;
+      case FRAME.DROP:
+        neighbour.dropped(frame.group, frame.ranges);
+        break;
+      case FRAME.CLAIM:
+        neighbour.claimed(frame.ref, nowMs);
+        this._downloads.reconsider(frame.ref, nowMs);
+        break;
+      case FRAME.ABANDON:
+        neighbour.abandoned(frame.ref);
+        this._downloads.reconsider(frame.ref, nowMs);
+        break;
+      case FRAME.PROGRESS:
+        neighbour.progressed(frame.ref, frame.sizeBytes, frame.ranges, nowMs);
+        this._downloads.reconsider(frame.ref, nowMs);
+        break;
+      case FRAME.PIECE:
+        this._downloads.pieceReceived(neighbour, frame, nowMs);
+        break;
+      case FRAME.REFUSE:
+        this._downloads.refused(neighbour, frame, nowMs);
+        break;
+      case FRAME.PING:
+      case FRAME.PONG:
+        this._neighbourhood.pinged(neighbour, frame, nowMs);
+        break;
+      case FRAME.RENAME:
+        this._outbox.push({ type: "renamed", neighbour: neighbour.id, peer: frame.peer });
+        break;
+      default:
+        this._serve(neighbour, frame, nowMs);
+    }
+  }
+
+  /** REQUEST and CANCEL. @param {Neighbour} neighbour @param {import("./wire.js").RequestFrame} frame @param {number} nowMs */
+  _serve(neighbour, { type, ref, ranges }, nowMs) {
+    const indexes = new RangeSet(ranges);
+    if (type === FRAME.CANCEL) {
+      this._uploads.cancelled(neighbour.id, ref, new Set(indexes.values()));
+      return;
+    }
+    const segment = this._store.use(ref) ?? this._downloads.segment(refKey(ref));
+    const held = [];
+    const missing = [];
+    for (const index of indexes.values()) {
+      if (segment?.has(index)) held.push(index);
+      else if (!segment?.pieceCount || index < segment.pieceCount) missing.push(index);
+    }
+    const busy = this._uploads.enabled ? this._uploads.asked(neighbour.id, ref, held) : held;
+    this._refuse(neighbour, ref, missing, REFUSED_NOT_HELD);
+    this._refuse(neighbour, ref, busy, this._uploads.enabled ? REFUSED_BUSY : REFUSED_NOT_UPLOADING);
+    this._pump(nowMs);
+  }
+
+  /** @param {Neighbour} neighbour @param {SegmentRef} ref @param {number[]} indexes @param {number} reason */
+  _refuse(neighbour, ref, indexes, reason) {
+    if (indexes.length === 0) return;
+    const ranges = new RangeSet(indexes.map((index) => [index, 1])).ranges();
+    this._neighbourhood.send(neighbour, { type: FRAME.REFUSE, ref, reason, ranges });
+  }
+
+  /** Sends what was asked for, as far as channels and cap allow. @param {number} nowMs */
+  _pump(nowMs) {
+    for (;;) {
+      const upload = this._uploads.next((wanted) => this._store.use(wanted.ref) ?? this._downloads.segment(wanted.key), nowMs);
+      if (!upload) return;
+      const { segment, index } = upload;
+      const neighbour = this._neighbourhood.get(upload.neighbour);
+      const payload = segment.piece(index);
+      if (!neighbour || !payload || segment.sizeBytes === null) continue;
+      this._neighbourhood.send(neighbour, { type: FRAME.PIECE, ref: segment.ref, sizeBytes: segment.sizeBytes, index, payload });
+      this._uploads.sent(upload.neighbour, payload.length);
+      this.ledger.sentBytes += payload.length;
+      neighbour.sentBytes += payload.length;
+    }
+  }
+
+  /** Tells a new neighbour what we hold, are getting and fetch. @param {Neighbour} neighbour */
+  _introduce(neighbour) {
+    /** @type {Map<string, { group: Omit<SegmentRef, "number">, numbers: RangeSet }>} */
+    const groups = new Map();
+    for (const { number, ...group } of this._store.refs()) {
+      const key = groupKey(group);
+      const entry = groups.get(key) ?? { group, numbers: new RangeSet() };
+      entry.numbers.add(number);
+      groups.set(key, entry);
+    }
+    for (const { group, numbers } of groups.values()) {
+      const ranges = numbers.ranges();
+      for (let from = 0; from < ranges.length; from += MAX_FRAME_RANGES) {
+        this._neighbourhood.send(neighbour, { type: FRAME.HAVE, group, ranges: ranges.slice(from, from + MAX_FRAME_RANGES) });
+      }
+    }
+    for (const { ref, claimed, segment, shared } of this._downloads.running) {
+      if (!shared) continue;
+      if (claimed) this._neighbourhood.send(neighbour, { type: FRAME.CLAIM, ref });
+      if (segment.heldCount === 0 || segment.sizeBytes === null) continue;
+      const ranges = segment.held.ranges();
+      this._neighbourhood.send(neighbour, { type: FRAME.PROGRESS, ref, sizeBytes: segment.sizeBytes, ranges });
+    }
+  }
+
+  /** @param {Neighbour} neighbour @param {string} reason @param {number} nowMs */
+  _drop(neighbour, reason, nowMs) {
+    this._neighbourhood.drop(neighbour, reason);
+    this.neighbourClosed(neighbour.id, nowMs);
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * The client's own numbers, each with its reason. What both sides must agree on is in constants.js.
+ */
+
+/** Before a neighbour has sent anything: 4 Mbit/s, an ordinary uplink. Wrong by a factor of ten, it is right after five pieces. */
+export const NEIGHBOUR_RATE_GUESS_BYTES_PER_MS = 500;
+/** Before the first PONG: a round trip within one country. */
+export const NEIGHBOUR_RTT_GUESS_MS = 50;
+/** Groups (track, kind, discontinuity) a neighbour may tell us of: a ladder of 20 renditions with its init segments, audio and subtitles, thrice. */
+export const NEIGHBOUR_GROUPS_MAX = 256;
+/** Ranges in all its have-maps: a viewer who hops about leaves hundreds, not thousands. */
+export const NEIGHBOUR_RANGES_MAX = 4096;
+/** Segments in progress or claimed by one neighbour: a player loads a few at a time. */
+export const NEIGHBOUR_PARTIALS_MAX = 64;
+
+/** Requests are kept ahead of a neighbour's answers by a round trip and this, so that its uplink never idles between our messages. */
+export const PIPELINE_MS = 200;
+/** Two pieces are always on their way, or a neighbour of unknown speed would never show it. */
+export const PIPELINE_PIECES_MIN = 2;
+/** 1 MiB of 32 KiB pieces: a gigabit neighbour at 8 ms; more only makes cancelling dearer. */
+export const PIPELINE_PIECES_MAX = 32;
+
+/** A neighbour that refused for want of room is left alone for this long. */
+export const BUSY_PAUSE_MS = 250;
+
+/** A request unanswered for this many times its expectation is overdue, and may be raced by another neighbour. */
+export const OVERDUE_FACTOR = 3;
+/** ... and at least this old: shorter than this is jitter of busy pages. */
+export const OVERDUE_MIN_MS = 400;
+/** One piece is on its way from at most this many neighbours. */
+export const PIECE_RACERS_MAX = 2;
+
+/** Held back from the player's time for its own work (transmuxing, appending) and our timers' lateness. */
+export const DEADLINE_MARGIN_MS = 300;
+/** HTTP is given this much more than its mean asks for. */
+export const HTTP_SAFETY = 1.5;
+/** Before the first response: a CDN two towns away. */
+export const HTTP_FIRST_BYTE_GUESS_MS = 100;
+/** Before the first body: 8 Mbit/s. */
+export const HTTP_RATE_GUESS_BYTES_PER_MS = 1000;
+/** A body shorter than this says little of the CDN's rate: it fits a congestion window. */
+export const HTTP_RATE_SAMPLE_MIN_BYTES = 65536;
+/** Peers that fall behind together do not turn to the CDN together: spread over this part of the time there was, at most. */
+export const HEDGE_SPREAD = 0.25;
+/** A refused or failed request is repeated after this, doubled each time, while peers may still deliver. */
+export const HTTP_RETRY_MS = 500;
+
+/** A fresh segment is waited for at most this part of its duration: its word must be out well before the next one appears. */
+export const BACKOFF_OF_DURATION = 0.5;
+/** ... and at most this part of the time there is to spare. */
+export const BACKOFF_OF_SLACK = 1 / 3;
+/** ... and never longer than this. */
+export const BACKOFF_MAX_MS = 2000;
+/** A claim that has not moved for this long is dead. */
+export const CLAIM_PATIENCE_MS = 1500;
+
+/** Bytes handed to a channel and not yet sent: enough to keep it busy through a timer's jitter, small enough to change one's mind. */
+export const CHANNEL_HIGH_WATER_BYTES = 131072;
+/** Pieces one neighbour may have waiting with us. Its own pipeline is never longer. */
+export const UPLOAD_QUEUE_MAX = 64;
+/** The upload cap's burst: one second of it. */
+export const UPLOAD_BURST_MS = 1000;
+
+/** How often neighbours are pinged. */
+export const PING_INTERVAL_MS = 10000;
+/** PROGRESS is gathered for this long, so that a fast download does not tell every piece in a frame of its own. */
+export const PROGRESS_INTERVAL_MS = 20;
+/** For this long after its start a peer does not believe it is alone, though it knows nobody yet. */
+export const JOINING_MS = 3000;
+
+/** ICE has failed by then or never ends: it gives up on a pair after some 10 s. */
+export const CONNECT_TIMEOUT_MS = 15000;
+/** How often more neighbours are asked for while there are too few; drawn from once to twice this. */
+export const WANT_AGAIN_MS = 8000;
+/** A tracker silent for this long after a ping is gone. */
+export const PONG_TIMEOUT_MS = 15000;
+/** First wait before a lost tracker is tried again; doubled each time, drawn from the upper half of it. */
+export const RECONNECT_FIRST_MS = 1000;
+/** In the first minute the tracker is most likely restarting: everybody is back within this of its return. */
+export const RECONNECT_SHORT_CAP_MS = 8000;
+export const RECONNECT_LONG_MS = 60000;
+/** After that it is down for longer, and is not to be met by everybody at once. */
+export const RECONNECT_LONG_CAP_MS = 60000;

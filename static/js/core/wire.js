@@ -1,0 +1,340 @@
+/**
+ * Frames between browsers: docs/wire-protocol.md section 3, frozen by tests/vectors/frames.json.
+ * Everything is bounded while it is parsed; what does not fit is a WireError, and its sender is dropped.
+ */
+
+import { MAX_FRAME_RANGES, MAX_SEGMENT_BYTES, PIECE_BYTES } from "./constants.js";
+import { hex, unhex } from "./identity.js";
+
+/** @typedef {import("./identity.js").SegmentRef} SegmentRef */
+/** @typedef {import("./range-set.js").Range} Range */
+
+/** Frame types by name; the codes are the wire's. */
+export const FRAME = Object.freeze({
+  HELLO: 1,
+  HAVE: 2,
+  DROP: 3,
+  CLAIM: 4,
+  ABANDON: 5,
+  PROGRESS: 6,
+  REQUEST: 7,
+  CANCEL: 8,
+  REFUSE: 9,
+  PIECE: 10,
+  PING: 11,
+  PONG: 12,
+  RENAME: 13,
+});
+
+export const REFUSED_NOT_HELD = 1;
+export const REFUSED_BUSY = 2;
+export const REFUSED_NOT_UPLOADING = 3;
+
+export const HELLO_FLAG_NO_UPLOAD = 1;
+
+/**
+ * @typedef {{ type: 1, version: number, session: string, peer: string, flags: number }} HelloFrame
+ * @typedef {{ type: 2 | 3, group: Omit<SegmentRef, "number">, ranges: Range[] }} HaveFrame
+ * @typedef {{ type: 4 | 5, ref: SegmentRef }} ClaimFrame
+ * @typedef {{ type: 6, ref: SegmentRef, sizeBytes: number, ranges: Range[] }} ProgressFrame
+ * @typedef {{ type: 7 | 8, ref: SegmentRef, ranges: Range[] }} RequestFrame
+ * @typedef {{ type: 9, ref: SegmentRef, reason: number, ranges: Range[] }} RefuseFrame
+ * @typedef {{ type: 10, ref: SegmentRef, sizeBytes: number, index: number, payload: Uint8Array }} PieceFrame
+ * @typedef {{ type: 11 | 12, nonce: number }} PingFrame
+ * @typedef {{ type: 13, peer: string }} RenameFrame
+ * @typedef {HelloFrame | HaveFrame | ClaimFrame | ProgressFrame | RequestFrame | RefuseFrame | PieceFrame | PingFrame | RenameFrame} Frame
+ */
+
+/** The other side sent what the protocol does not allow. */
+export class WireError extends Error {
+  /** @param {string} message */
+  constructor(message) {
+    super(message);
+    this.name = "WireError";
+  }
+}
+
+/** Longest possible header of a PIECE: type, ref, size, index. */
+const HEADER_BYTES_MAX = 64;
+
+class Writer {
+  /** @param {number} capacityBytes */
+  constructor(capacityBytes) {
+    this.bytes = new Uint8Array(capacityBytes);
+    this.view = new DataView(this.bytes.buffer);
+    this.length = 0;
+  }
+
+  /** @param {number} count bytes about to be written */
+  reserve(count) {
+    if (this.length + count <= this.bytes.length) return;
+    const grown = new Uint8Array(Math.max(this.bytes.length * 2, this.length + count));
+    grown.set(this.bytes);
+    this.bytes = grown;
+    this.view = new DataView(grown.buffer);
+  }
+
+  /** @param {number} value */
+  byte(value) {
+    this.reserve(1);
+    this.bytes[this.length++] = value;
+  }
+
+  /** @param {number} value RFC 9000 section 16, the shortest form */
+  varint(value) {
+    this.reserve(8);
+    if (value < 64) {
+      this.bytes[this.length++] = value;
+    } else if (value < 16384) {
+      this.view.setUint16(this.length, value | 0x4000);
+      this.length += 2;
+    } else if (value < 2 ** 30) {
+      this.view.setUint32(this.length, (value | 0x80000000) >>> 0);
+      this.length += 4;
+    } else {
+      this.view.setUint32(this.length, (Math.floor(value / 2 ** 32) | 0xc0000000) >>> 0);
+      this.view.setUint32(this.length + 4, value >>> 0);
+      this.length += 8;
+    }
+  }
+
+  /** @param {number} value */
+  uint32(value) {
+    this.reserve(4);
+    this.view.setUint32(this.length, value);
+    this.length += 4;
+  }
+
+  /** @param {Uint8Array} bytes */
+  raw(bytes) {
+    this.reserve(bytes.length);
+    this.bytes.set(bytes, this.length);
+    this.length += bytes.length;
+  }
+
+  /** @param {Omit<SegmentRef, "number">} group */
+  group(group) {
+    this.raw(unhex(group.track));
+    this.byte(group.kind);
+    this.varint(group.discontinuity);
+  }
+
+  /** @param {SegmentRef} ref */
+  ref(ref) {
+    this.group(ref);
+    this.varint(ref.number);
+  }
+
+  /** @param {Range[]} ranges */
+  ranges(ranges) {
+    this.varint(ranges.length);
+    let end = 0;
+    for (const [first, count] of ranges) {
+      this.varint(first - end);
+      this.varint(count);
+      end = first + count;
+    }
+  }
+}
+
+/**
+ * @param {Frame} frame  within the protocol's bounds; ranges ascending and disjoint
+ * @returns {Uint8Array<ArrayBuffer>}
+ */
+export function encodeFrame(frame) {
+  const writer = new Writer(frame.type === FRAME.PIECE ? HEADER_BYTES_MAX + frame.payload.length : HEADER_BYTES_MAX);
+  writer.byte(frame.type);
+  switch (frame.type) {
+    case FRAME.HELLO:
+      writer.varint(frame.version);
+      writer.raw(unhex(frame.session));
+      writer.raw(unhex(frame.peer));
+      writer.varint(frame.flags);
+      break;
+    case FRAME.HAVE:
+    case FRAME.DROP:
+      writer.group(frame.group);
+      writer.ranges(frame.ranges);
+      break;
+    case FRAME.PING:
+    case FRAME.PONG:
+      writer.uint32(frame.nonce);
+      break;
+    case FRAME.RENAME:
+      writer.raw(unhex(frame.peer));
+      break;
+    default:
+      encodeSegmentFrame(writer, frame);
+  }
+  return writer.bytes.subarray(0, writer.length);
+}
+
+/**
+ * The frames that are about one segment.
+ * @param {Writer} writer
+ * @param {ClaimFrame | ProgressFrame | RequestFrame | RefuseFrame | PieceFrame} frame
+ */
+function encodeSegmentFrame(writer, frame) {
+  writer.ref(frame.ref);
+  if (frame.type === FRAME.PROGRESS || frame.type === FRAME.PIECE) writer.varint(frame.sizeBytes);
+  if (frame.type === FRAME.REFUSE) writer.varint(frame.reason);
+  if (frame.type === FRAME.PIECE) {
+    writer.varint(frame.index);
+    writer.raw(frame.payload);
+  } else if ("ranges" in frame) {
+    writer.ranges(frame.ranges);
+  }
+}
+
+class Reader {
+  /** @param {Uint8Array} bytes */
+  constructor(bytes) {
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.offset = 0;
+  }
+
+  /** @param {number} count @returns {number} the offset at which `count` bytes may be read */
+  take(count) {
+    const start = this.offset;
+    if (start + count > this.bytes.length) throw new WireError("frame ends too early");
+    this.offset += count;
+    return start;
+  }
+
+  /** @returns {number} */
+  byte() {
+    return this.view.getUint8(this.take(1));
+  }
+
+  /** @returns {number} at most 2^53 - 1 */
+  varint() {
+    const first = this.view.getUint8(this.take(1));
+    const low = first & 0x3f;
+    switch (first >> 6) {
+      case 0:
+        return low;
+      case 1:
+        return low * 2 ** 8 + this.byte();
+      case 2: {
+        const rest = this.take(3);
+        return low * 2 ** 24 + (this.view.getUint8(rest) << 16) + this.view.getUint16(rest + 1);
+      }
+      default: {
+        const rest = this.take(7);
+        const high = low * 2 ** 24 + (this.view.getUint8(rest) << 16) + this.view.getUint16(rest + 1);
+        if (high >= 2 ** 21) throw new WireError("number beyond 2^53 - 1");
+        return high * 2 ** 32 + this.view.getUint32(rest + 3);
+      }
+    }
+  }
+
+  /** @returns {number} */
+  uint32() {
+    return this.view.getUint32(this.take(4));
+  }
+
+  /** @param {number} count @returns {string} */
+  hex(count) {
+    const start = this.take(count);
+    return hex(this.bytes.subarray(start, start + count));
+  }
+
+  /** @returns {Omit<SegmentRef, "number">} */
+  group() {
+    return { track: this.hex(8), kind: this.byte(), discontinuity: this.varint() };
+  }
+
+  /** @returns {SegmentRef} */
+  ref() {
+    return { ...this.group(), number: this.varint() };
+  }
+
+  /** @returns {number} bytes, 1 to MAX_SEGMENT_BYTES */
+  size() {
+    const sizeBytes = this.varint();
+    if (sizeBytes < 1 || sizeBytes > MAX_SEGMENT_BYTES) throw new WireError("segment size out of bounds");
+    return sizeBytes;
+  }
+
+  /** @returns {Range[]} ascending, disjoint */
+  ranges() {
+    const count = this.varint();
+    if (count > MAX_FRAME_RANGES) throw new WireError("too many ranges");
+    /** @type {Range[]} */
+    const ranges = [];
+    let end = 0;
+    for (let index = 0; index < count; index++) {
+      const first = end + this.varint();
+      const length = this.varint();
+      end = first + length;
+      if (length < 1 || !Number.isSafeInteger(end)) throw new WireError("range out of bounds");
+      ranges.push([first, length]);
+    }
+    return ranges;
+  }
+
+  /** @returns {Range[]} within the pieces a segment can have */
+  pieceRanges() {
+    const ranges = this.ranges();
+    const last = ranges[ranges.length - 1];
+    if (last && last[0] + last[1] > MAX_SEGMENT_BYTES / PIECE_BYTES) throw new WireError("piece out of bounds");
+    return ranges;
+  }
+}
+
+/**
+ * @param {Uint8Array} bytes  one message as it came; a PIECE's payload is a view into it
+ * @returns {Frame | null}  null for a type this version does not know
+ * @throws {WireError}
+ */
+export function decodeFrame(bytes) {
+  const reader = new Reader(bytes);
+  const type = reader.byte();
+  switch (type) {
+    case FRAME.HELLO:
+      return { type, version: reader.varint(), session: reader.hex(8), peer: reader.hex(10), flags: reader.varint() };
+    case FRAME.HAVE:
+    case FRAME.DROP:
+      return { type, group: reader.group(), ranges: reader.ranges() };
+    case FRAME.CLAIM:
+    case FRAME.ABANDON:
+      return { type, ref: reader.ref() };
+    case FRAME.PROGRESS:
+      return { type, ref: reader.ref(), sizeBytes: reader.size(), ranges: reader.pieceRanges() };
+    case FRAME.REQUEST:
+    case FRAME.CANCEL:
+      return { type, ref: reader.ref(), ranges: reader.pieceRanges() };
+    case FRAME.REFUSE:
+      return { type, ref: reader.ref(), reason: reader.varint(), ranges: reader.pieceRanges() };
+    case FRAME.PIECE:
+      return decodePiece(reader);
+    case FRAME.PING:
+    case FRAME.PONG:
+      return { type, nonce: reader.uint32() };
+    case FRAME.RENAME:
+      return { type, peer: reader.hex(10) };
+    default:
+      return null;
+  }
+}
+
+/** @param {Reader} reader @returns {PieceFrame} whose payload has exactly the length its place asks for */
+function decodePiece(reader) {
+  const ref = reader.ref();
+  const sizeBytes = reader.size();
+  const index = reader.varint();
+  const payload = reader.bytes.subarray(reader.offset);
+  if (index * PIECE_BYTES >= sizeBytes) throw new WireError("piece out of bounds");
+  if (payload.length !== pieceLength(sizeBytes, index)) throw new WireError("piece of a wrong length");
+  return { type: FRAME.PIECE, ref, sizeBytes, index, payload };
+}
+
+/**
+ * @param {number} sizeBytes  of the segment
+ * @param {number} index  of the piece, within the segment
+ * @returns {number} bytes
+ */
+export function pieceLength(sizeBytes, index) {
+  return Math.min(PIECE_BYTES, sizeBytes - index * PIECE_BYTES);
+}

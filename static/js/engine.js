@@ -1,0 +1,290 @@
+/**
+ * One content's swarm on this page: wires the cores (peer-node.js, membership.js) to channels, HTTP, the tracker and the
+ * clock. It obeys commands and holds no policy.
+ */
+
+import { contentId } from "./core/identity.js";
+import { Membership } from "./core/membership.js";
+import { PeerNode } from "./core/peer-node.js";
+import { Alarm, now } from "./io/alarm.js";
+import { HttpFetcher } from "./io/http-fetcher.js";
+import { PeerConnection } from "./io/peer-connection.js";
+import { TrackerSocket } from "./io/tracker-socket.js";
+
+/** @typedef {import("./core/download.js").SegmentSource} SegmentSource */
+/** @typedef {import("./core/membership.js").MembershipCommand} MembershipCommand */
+/** @typedef {import("./core/outbox.js").Command} Command */
+/** @typedef {import("./core/outbox.js").Timing} Timing */
+/** @typedef {import("./core/outbox.js").ProgressCommand} ProgressCommand */
+
+/**
+ * What becomes of a request; exactly one of `delivered` and `failed` is called, unless it is cancelled.
+ * @typedef {object} RequestEvents
+ * @property {(progress: ProgressCommand) => void} progressed
+ * @property {(bytes: ArrayBuffer, timing: Timing, peerBytes: number) => void} delivered  the bytes are the receiver's own
+ * @property {(failure: { status: number, reason: string }) => void} failed
+ */
+
+/**
+ * @typedef {object} EngineOptions
+ * @property {string} tracker  URL of its /signal, ws: or wss:
+ * @property {string} session  16 hex digits
+ * @property {number} storeBytes
+ * @property {number} uploadBytesPerMs
+ * @property {number} neighbours  wanted
+ */
+
+export class Engine {
+  /** @param {string} name  content name @param {EngineOptions} options */
+  constructor(name, { tracker, session, storeBytes, uploadBytesPerMs, neighbours }) {
+    this.content = contentId(name);
+    this._node = new PeerNode({ session, storeBytes, uploadBytesPerMs }, now());
+    this._membership = new Membership(this.content, session, neighbours, Math.random);
+    this._socket = new TrackerSocket(tracker, {
+      opened: () => this._turn((at) => this._membership.socketOpened(at)),
+      received: (message) => this._turn((at) => this._membership.messageReceived(message, at)),
+      closed: () => this._turn((at) => this._membership.socketClosed(at)),
+    });
+    this._http = new HttpFetcher({
+      started: (job, head) => this._turn((at) => this._node.fetchStarted(job, head, at)),
+      received: (job, bytes) => this._turn((at) => this._node.fetchReceived(job, bytes, at)),
+      finished: (job) => this._turn((at) => this._node.fetchFinished(job, at)),
+      failed: (job, failure) => this._turn((at) => this._node.fetchFailed(job, failure, at)),
+    });
+    /** @type {Map<number, PeerConnection>} by link */
+    this._connections = new Map();
+    /** @type {Map<number, RequestEvents>} */
+    this._requests = new Map();
+    this._alarm = new Alarm((at) =>
+      this._turn(() => {
+        this._membership.timerFired(at);
+        this._node.timerFired(at);
+      }),
+    );
+    this._turning = false;
+    /** A defect of ours was met; nothing more may be asked of this engine. */
+    this.broken = false;
+    this._reported = { peerBytes: 0, cdnBytes: 0, sentBytes: 0 };
+    this._turn(() => this._membership.start());
+  }
+
+  /**
+   * @param {SegmentSource} source
+   * @param {number} deadlineMs  when the playhead reaches it, on the clock of `now`
+   * @param {RequestEvents} events  never called before this returns
+   * @returns {number} for `cancel`
+   */
+  request(source, deadlineMs, events) {
+    let request = 0;
+    this._turn((at) => {
+      request = this._node.request(source, deadlineMs, at);
+      this._requests.set(request, events);
+    });
+    return request;
+  }
+
+  /** @param {number} request */
+  cancel(request) {
+    if (this._requests.delete(request)) this._turn((at) => this._node.cancel(request, at));
+  }
+
+  /** Leaves the swarm; what was requested and not delivered stays unanswered. */
+  stop() {
+    this._requests.clear();
+    this._turn(() => this._membership.stop());
+    this._alarm.set(Number.POSITIVE_INFINITY);
+  }
+
+  /** What `PeerPool.stats()` says of one content. */
+  stats() {
+    const { ledger, neighbourCount, clusterSize } = this._node;
+    const joined = this._membership.state === "joined";
+    const state = neighbourCount > 0 ? "sharing" : joined ? "alone" : "joining";
+    return {
+      state: /** @type {"sharing" | "alone" | "joining"} */ (state),
+      content: this.content,
+      peerId: this._membership.peer,
+      neighbours: neighbourCount,
+      clusterSize,
+      bytes: {
+        fromPeers: ledger.peerBytes,
+        fromCdn: ledger.cdnBytes,
+        toPeers: ledger.sentBytes,
+        wasted: ledger.wastedBytes,
+      },
+      segments: { fromPeers: ledger.segmentsFromPeers, fromCdn: ledger.segmentsFromCdn, mixed: ledger.segmentsMixed },
+    };
+  }
+
+  /**
+   * Something happened: tell the cores, do what they command until they command nothing, set the alarm.
+   * @param {(nowMs: number) => void} happened
+   */
+  _turn(happened) {
+    if (this._turning) {
+      happened(now()); // a command's own consequence; the outer turn goes on with it
+      return;
+    }
+    this._turning = true;
+    try {
+      happened(now());
+      for (;;) {
+        const commands = [...this._membership.takeCommands(), ...this._node.takeCommands()];
+        if (commands.length === 0) break;
+        for (const command of commands) this._execute(command);
+      }
+      this._alarm.set(Math.min(this._membership.nextTimerMs, this._node.nextTimerMs));
+    } catch (error) {
+      this._break(error);
+    } finally {
+      this._turning = false;
+    }
+  }
+
+  /** A defect of ours must not become the player's: report it, let go of everything, and let the player ask again without us. @param {unknown} error */
+  _break(error) {
+    this.broken = true;
+    this._alarm.set(Number.POSITIVE_INFINITY);
+    this._socket.close();
+    for (const connection of this._connections.values()) connection.close();
+    this._connections.clear();
+    const waiting = [...this._requests.values()];
+    this._requests.clear();
+    queueMicrotask(() => {
+      for (const events of waiting) events.failed({ status: 0, reason: "internal error" });
+    });
+    reportError(error);
+  }
+
+  /** @param {Command | MembershipCommand} command */
+  _execute(command) {
+    switch (command.type) {
+      case "send":
+        this._connections.get(command.neighbour)?.send(command.bulk, command.bytes);
+        break;
+      case "fetch":
+        this._http.start(command.job, command.url, command.rangeStart, command.rangeEnd);
+        break;
+      case "abort":
+        this._http.abort(command.job);
+        break;
+      case "progress":
+      case "deliver":
+      case "fail":
+        this._answer(command);
+        break;
+      case "drop":
+        this._connections.get(command.neighbour)?.close();
+        this._connections.delete(command.neighbour);
+        this._membership.linkClosed(command.neighbour, now());
+        break;
+      case "renamed":
+        this._membership.renamed(command.neighbour, command.peer);
+        break;
+      default:
+        this._executeMembership(command);
+    }
+  }
+
+  /** @param {MembershipCommand} command */
+  _executeMembership(command) {
+    switch (command.type) {
+      case "openSocket":
+        this._socket.open();
+        break;
+      case "closeSocket":
+        this._socket.close();
+        break;
+      case "sendMessage":
+        this._socket.send(command.message);
+        break;
+      case "joined":
+        this._node.joined(command.peer, command.clusterSize, now());
+        break;
+      case "clusterSized":
+        this._node.clusterSized(command.clusterSize, now());
+        break;
+      case "reportDue":
+        this._membership.report(this._totals());
+        break;
+      case "dial":
+        this._connect(command.link, command.iceServers)?.offer();
+        break;
+      case "accept":
+        this._connect(command.link, command.iceServers)?.answer(command.sdp);
+        break;
+      case "answered":
+        this._connections.get(command.link)?.answered(command.sdp);
+        break;
+      case "candidate":
+        this._connections.get(command.link)?.candidate(command.candidate, command.mid, command.line);
+        break;
+      case "hangUp":
+        this._connections.get(command.link)?.close();
+        this._connections.delete(command.link);
+        this._node.neighbourClosed(command.link, now());
+        break;
+    }
+  }
+
+  /** @param {Extract<Command, { request: number }>} command */
+  _answer(command) {
+    // In a task of its own: a player called from inside our turn could call back into it.
+    queueMicrotask(() => {
+      const events = this._requests.get(command.request);
+      if (!events) return;
+      if (command.type === "progress") {
+        events.progressed(command);
+        return;
+      }
+      this._requests.delete(command.request);
+      if (command.type === "fail") events.failed(command);
+      else events.delivered(command.bytes.buffer, command.timing, command.peerBytes);
+    });
+  }
+
+  /** @param {number} link @param {RTCIceServer[]} iceServers @returns {PeerConnection | null} null where the browser refuses */
+  _connect(link, iceServers) {
+    try {
+      const connection = new PeerConnection(iceServers, {
+        signal: (signal) => this._turn(() => this._membership.localSignal(link, signal)),
+        opened: () =>
+          this._turn((at) => {
+            this._membership.linkOpened(link);
+            this._node.neighbourOpened(link, this._membership.offeredByUs(link), at);
+          }),
+        received: (bytes) => this._turn((at) => this._node.frameReceived(link, bytes, at)),
+        drained: (bufferedBytes) => this._turn((at) => this._node.drained(link, bufferedBytes, at)),
+        closed: () => this._closed(link),
+      });
+      this._connections.set(link, connection);
+      return connection;
+    } catch {
+      this._closed(link); // too many connections, or a policy forbids them
+      return null;
+    }
+  }
+
+  /** @param {number} link */
+  _closed(link) {
+    this._connections.delete(link);
+    this._turn((at) => {
+      this._node.neighbourClosed(link, at);
+      this._membership.linkClosed(link, at);
+    });
+  }
+
+  /** @returns {Record<string, number>} what moved since the last report */
+  _totals() {
+    const { peerBytes, cdnBytes, sentBytes } = this._node.ledger;
+    const last = this._reported;
+    this._reported = { peerBytes, cdnBytes, sentBytes };
+    return {
+      peer_bytes: peerBytes - last.peerBytes,
+      cdn_bytes: cdnBytes - last.cdnBytes,
+      sent_bytes: sentBytes - last.sentBytes,
+      neighbours: this._node.neighbourCount,
+      stalls: 0,
+    };
+  }
+}

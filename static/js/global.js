@@ -1,0 +1,54 @@
+/**
+ * The script tag: `window.PeerPool`, the tracker known from the tag's own src, and every player the page makes from the
+ * global `Hls` in the pool, whether hls.js is loaded before or after this.
+ */
+
+import * as PeerPool from "./index.js";
+
+/** @typedef {import("./players/hlsjs-types.js").HlsClass} HlsClass */
+
+const script = /** @type {HTMLScriptElement | null} */ (document.currentScript);
+PeerPool.configure({
+  ...(script?.src ? { tracker: new URL(script.src).origin } : {}),
+  ...(script?.dataset.tracker ? { tracker: script.dataset.tracker } : {}),
+  ...(script?.dataset.content ? { content: script.dataset.content } : {}),
+});
+// Neighbours learn at once that we are gone, and ask somebody else for what they expected of us.
+addEventListener("pagehide", () => PeerPool.leave());
+
+/** @type {Window & { PeerPool?: typeof PeerPool, Hls?: HlsClass }} */
+const page = window;
+page.PeerPool = PeerPool;
+hookGlobal("Hls", sharing);
+
+/**
+ * A class whose instances are attached as they are made.
+ * @param {HlsClass} Hls
+ * @returns {HlsClass}
+ */
+function sharing(Hls) {
+  return class extends Hls {
+    /** @param {any[]} args  whatever hls.js takes (TS2545 asks for this form) */
+    constructor(...args) {
+      super(...args);
+      PeerPool.attach(this);
+    }
+  };
+}
+
+/**
+ * Puts `wrap(value)` in the place of a global, now if it is there, else when it comes.
+ * @param {"Hls"} name
+ * @param {(value: HlsClass) => HlsClass} wrap
+ */
+function hookGlobal(name, wrap) {
+  let value = page[name] && wrap(page[name]);
+  Object.defineProperty(page, name, {
+    configurable: true,
+    enumerable: true,
+    get: () => value,
+    set: (assigned) => {
+      value = typeof assigned === "function" ? wrap(assigned) : assigned;
+    },
+  });
+}

@@ -1,0 +1,59 @@
+/**
+ * The public exports: all a page may rely on.
+ *
+ * @example
+ * import * as PeerPool from "https://tracker.example/peerpool.esm.js";
+ * PeerPool.configure({ tracker: "https://tracker.example" });
+ * PeerPool.attach(hls); // before hls.loadSource(...)
+ */
+
+import { attachHls } from "./players/hlsjs.js";
+import { Pool } from "./pool.js";
+
+/** @typedef {import("./pool.js").Options} Options */
+/** @typedef {import("./pool.js").SegmentEvent} SegmentEvent */
+
+export const version = PEERPOOL_VERSION;
+
+const pool = new Pool();
+
+/**
+ * Changes options; what is left out stays as it is.
+ * @param {Partial<Options>} options
+ * @throws {TypeError} for an option that does not exist or a value it cannot have
+ */
+export function configure(options) {
+  pool.configure(options);
+}
+
+/**
+ * Lets an hls.js instance share; call it before `loadSource`.
+ * @param {import("./players/hlsjs-types.js").HlsLike} hls
+ * @param {{ content?: string }} [options]  `content` names the content of this player alone
+ */
+export function attach(hls, options) {
+  attachHls(pool, hls, options);
+}
+
+/** @returns {{ version: string } & ReturnType<Pool["stats"]>} totals since the page loaded */
+export function stats() {
+  return { version, ...pool.stats() };
+}
+
+/**
+ * @param {"segment"} name  a segment was handed to a player
+ * @param {(event: SegmentEvent) => void} listener
+ */
+export function on(name, listener) {
+  pool.on(name, listener);
+}
+
+/** @param {"segment"} name @param {(event: SegmentEvent) => void} listener */
+export function off(name, listener) {
+  pool.off(name, listener);
+}
+
+/** Leaves every swarm at once: the page is going away, or wants no part of it any more. */
+export function leave() {
+  pool.stop();
+}

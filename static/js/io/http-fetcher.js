@@ -1,0 +1,73 @@
+/** Requests to the CDN by `fetch`, streamed. */
+
+/**
+ * What a fetcher tells; `job` is the caller's.
+ * @typedef {object} FetchEvents
+ * @property {(job: number, head: { partial: boolean, sizeBytes: number | null }) => void} started
+ * @property {(job: number, bytes: Uint8Array) => void} received
+ * @property {(job: number) => void} finished
+ * @property {(job: number, failure: { status: number, reason: string }) => void} failed
+ */
+
+export class HttpFetcher {
+  /** @param {FetchEvents} events */
+  constructor(events) {
+    this._events = events;
+    /** @type {Map<number, AbortController>} */
+    this._running = new Map();
+  }
+
+  /**
+   * @param {number} job
+   * @param {string} url
+   * @param {number | null} rangeStart  first byte, null for the whole resource
+   * @param {number | null} rangeEnd  exclusive, null for to its end
+   */
+  start(job, url, rangeStart, rangeEnd) {
+    const controller = new AbortController();
+    this._running.set(job, controller);
+    this._run(job, url, rangeStart, rangeEnd, controller.signal).then(
+      () => this._running.delete(job) && this._events.finished(job),
+      (error) => this._running.delete(job) && this._events.failed(job, describe(error)),
+    );
+  }
+
+  /** Ends it; nothing more is told of it. @param {number} job */
+  abort(job) {
+    const controller = this._running.get(job);
+    this._running.delete(job);
+    controller?.abort();
+  }
+
+  /** @param {number} job @param {string} url @param {number | null} rangeStart @param {number | null} rangeEnd @param {AbortSignal} signal */
+  async _run(job, url, rangeStart, rangeEnd, signal) {
+    /** @type {Record<string, string>} */
+    const headers = rangeStart === null ? {} : { Range: `bytes=${rangeStart}-${rangeEnd === null ? "" : rangeEnd - 1}` };
+    const response = await fetch(url, { headers, signal, credentials: "same-origin" });
+    if (!this._running.has(job)) return;
+    if (!response.ok) throw new HttpError(response.status, response.statusText);
+    const length = response.headers.has("content-encoding") ? null : Number(response.headers.get("content-length"));
+    this._events.started(job, { partial: response.status === 206, sizeBytes: length || null });
+    const reader = response.body?.getReader();
+    if (!reader) throw new HttpError(response.status, "no body");
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done || !this._running.has(job)) return;
+      this._events.received(job, value);
+    }
+  }
+}
+
+class HttpError extends Error {
+  /** @param {number} status @param {string} reason */
+  constructor(status, reason) {
+    super(reason);
+    this.status = status;
+  }
+}
+
+/** @param {unknown} error @returns {{ status: number, reason: string }} */
+function describe(error) {
+  if (error instanceof HttpError) return { status: error.status, reason: error.message };
+  return { status: 0, reason: error instanceof Error ? error.message : String(error) };
+}

@@ -1,0 +1,43 @@
+/** What is used of m3u8-parser 7, which ships no types. */
+declare module "m3u8-parser" {
+  export interface ByteRange {
+    length: number;
+    offset: number;
+  }
+
+  export interface ManifestSegment {
+    uri?: string;
+    /** Seconds. */
+    duration: number;
+    byterange?: ByteRange;
+    map?: { uri?: string; byterange?: ByteRange };
+    /** Discontinuity sequence number. */
+    timeline?: number;
+  }
+
+  export interface ManifestPlaylist {
+    uri?: string;
+    attributes?: {
+      BANDWIDTH?: number;
+      CODECS?: string;
+      RESOLUTION?: { width: number; height: number };
+      "FRAME-RATE"?: number | string;
+      NAME?: string;
+    };
+  }
+
+  export interface Manifest {
+    playlists?: ManifestPlaylist[];
+    mediaGroups?: Record<"AUDIO" | "SUBTITLES", Record<string, Record<string, { uri?: string; language?: string }>>>;
+    segments?: ManifestSegment[];
+    mediaSequence?: number;
+    endList?: boolean;
+  }
+
+  export class Parser {
+    constructor(options?: { uri?: string });
+    push(text: string): void;
+    end(): void;
+    manifest: Manifest;
+  }
+}

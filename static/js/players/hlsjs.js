@@ -1,0 +1,274 @@
+/**
+ * hls.js: its playlists are read as they pass, its fragments come from the pool. Everything else (keys, steering,
+ * unknown URLs) goes the way it went before.
+ *
+ * hls.js makes a loader for each request: a class in its config, `pLoader` for playlists, `fLoader` for fragments, called
+ * with (context, config, callbacks). Facts this relies on (hls.js 1.x): `stats` must exist at construction;
+ * `rangeEnd` is exclusive; ABR reads stats.loading.{start,first,end} and stats.loaded; delivered buffers are transferred
+ * to a worker, so they must be nobody else's.
+ */
+
+import { SegmentTable } from "../core/manifests.js";
+import { now } from "../io/alarm.js";
+
+/** @typedef {import("../pool.js").Pool} Pool */
+/** @typedef {import("../engine.js").Engine} Engine */
+/** @typedef {import("../core/download.js").SegmentSource} SegmentSource */
+
+/** What is used of hls.js; an instance of any 1.x fits. @typedef {import("./hlsjs-types.js").HlsLike} HlsLike */
+/** @typedef {import("./hlsjs-types.js").HlsConfig} HlsConfig */
+/** @typedef {import("./hlsjs-types.js").Loader} Loader */
+/** @typedef {import("./hlsjs-types.js").LoaderClass} LoaderClass */
+/** @typedef {import("./hlsjs-types.js").LoaderContext} LoaderContext */
+/** @typedef {import("./hlsjs-types.js").LoaderCallbacks} LoaderCallbacks */
+/** @typedef {import("./hlsjs-types.js").LoaderConfig} LoaderConfig */
+/** @typedef {import("./hlsjs-types.js").LoaderStats} LoaderStats */
+
+/**
+ * Puts an hls.js instance into the pool; before its loadSource, or its first playlists are not seen.
+ * @param {Pool} pool
+ * @param {HlsLike} hls
+ * @param {{ content?: string }} [options]  `content` names it for this player alone
+ */
+export function attachHls(pool, hls, { content } = {}) {
+  if (attached.has(hls)) return;
+  attached.add(hls);
+  const session = new HlsSession(pool, hls, content ?? null);
+  const { config } = hls;
+  const base = /** @type {LoaderClass} */ (config.loader);
+  config.pLoader = playlistLoader(config.pLoader ?? base, session);
+  config.fLoader = fragmentLoader(config.fLoader ?? base, session);
+  pool.players.add(session);
+  hls.on("hlsManifestLoading", () => session.reset());
+  hls.on("hlsDestroying", () => {
+    pool.players.delete(session);
+    pool.leaveUnused();
+  });
+}
+
+/** So that a page that attaches an instance the script tag attached already changes nothing. @type {WeakSet<HlsLike>} */
+const attached = new WeakSet();
+
+/** One hls.js instance in the pool. */
+class HlsSession {
+  /** @param {Pool} pool @param {HlsLike} hls @param {string | null} name  of its content, or null for the pool's choice */
+  constructor(pool, hls, name) {
+    this.pool = pool;
+    this._hls = hls;
+    this._name = name;
+    this.table = new SegmentTable();
+  }
+
+  /** Another source is loaded into the same instance. */
+  reset() {
+    this.table = new SegmentTable();
+    this.pool.leaveUnused();
+  }
+
+  /** Name of its content; null before a manifest was seen. */
+  get content() {
+    return this.table.contentName && (this._name ?? this.pool.options.content ?? this.table.contentName);
+  }
+
+  /** @returns {Engine | null} null while nothing may be shared, or no manifest was seen */
+  get engine() {
+    return this.content === null ? null : this.pool.engine(this.content);
+  }
+
+  /**
+   * When the playhead reaches a fragment; now, while nothing plays.
+   * @param {{ start: number } | undefined} fragment
+   * @returns {number} on the clock of `now`
+   */
+  deadlineMs(fragment) {
+    const { media } = this._hls;
+    if (!media || !fragment || media.seeking || !bufferedAt(media, media.currentTime)) return now();
+    const rate = media.playbackRate > 0 ? media.playbackRate : 1;
+    return now() + (Math.max(0, fragment.start - media.currentTime) / rate) * 1000;
+  }
+
+  /** @param {string} url @param {string} answeredUrl @param {unknown} text */
+  playlistLoaded(url, answeredUrl, text) {
+    if (typeof text !== "string") return;
+    try {
+      this.table.observe(url, answeredUrl || url, text);
+      void this.engine; // joins as soon as there is a name to join by
+    } catch (error) {
+      reportError(error); // a playlist that only we cannot read is no reason not to play it
+    }
+  }
+}
+
+/** @param {HTMLMediaElement} media @param {number} time */
+function bufferedAt(media, time) {
+  for (let index = 0; index < media.buffered.length; index++) {
+    // A tenth of a second: players seek to the start of a range that is not exactly there.
+    if (media.buffered.start(index) - 0.1 <= time && time < media.buffered.end(index)) return true;
+  }
+  return false;
+}
+
+/** @param {LoaderClass} Base @param {HlsSession} session @returns {LoaderClass} that also shows us what it loads */
+function playlistLoader(Base, session) {
+  return class PeerPoolPlaylistLoader extends Base {
+    /** @override @param {LoaderContext} context @param {LoaderConfig} config @param {LoaderCallbacks} callbacks */
+    load(context, config, callbacks) {
+      /** @type {LoaderCallbacks} */
+      const watched = {
+        ...callbacks,
+        onSuccess: (response, ...rest) => {
+          session.playlistLoaded(context.url, response.url, response.data);
+          callbacks.onSuccess(response, ...rest);
+        },
+      };
+      super.load(context, config, watched);
+    }
+  };
+}
+
+/** @param {LoaderClass} Base @param {HlsSession} session @returns {LoaderClass} */
+function fragmentLoader(Base, session) {
+  return class PeerPoolFragmentLoader {
+    /** @param {HlsConfig} hlsConfig */
+    constructor(hlsConfig) {
+      this._hlsConfig = hlsConfig;
+      /** @type {LoaderContext | null} */
+      this.context = null;
+      /** @type {LoaderStats} */
+      this.stats = freshStats();
+      /** The page's own loader, where the pool is not asked. @type {Loader | null} */
+      this._plain = null;
+      /** @type {FragmentRequest | null} */
+      this._request = null;
+    }
+
+    destroy() {
+      this._request?.cancel();
+      this._plain?.destroy();
+      this._request = this._plain = null;
+    }
+
+    abort() {
+      this._plain?.abort();
+      if (this._request?.cancel()) this.stats.aborted = true;
+    }
+
+    /** @param {LoaderContext} context @param {LoaderConfig} config @param {LoaderCallbacks} callbacks */
+    load(context, config, callbacks) {
+      this.context = context;
+      const { engine } = session;
+      const source = engine && session.table.find(context.url, context.rangeEnd ? (context.rangeStart ?? 0) : null, context.rangeEnd || null);
+      if (engine && source && customised(this._hlsConfig) === null) {
+        this._request = new FragmentRequest(this, session, engine, source, config, callbacks);
+        return;
+      }
+      this._plain = new Base(this._hlsConfig);
+      this._plain.stats = this.stats; // hls.js has already taken hold of ours
+      this._plain.load(context, config, callbacks);
+    }
+
+    getCacheAge() {
+      return this._plain?.getCacheAge?.() ?? null;
+    }
+
+    /** @param {string} name */
+    getResponseHeader(name) {
+      return this._plain?.getResponseHeader?.(name) ?? null;
+    }
+  };
+}
+
+/**
+ * Whether the page changes requests before they are sent (headers, credentials), which ours would lack.
+ * @param {HlsConfig} config
+ * @returns {string | null} what it changes them with
+ */
+function customised(config) {
+  if (config.xhrSetup) return "xhrSetup";
+  if (config.fetchSetup) return "fetchSetup";
+  return null;
+}
+
+/** One fragment asked of the engine on behalf of a loader. */
+class FragmentRequest {
+  /**
+   * @param {{ stats: LoaderStats, context: LoaderContext | null }} loader
+   * @param {HlsSession} session
+   * @param {Engine} engine
+   * @param {SegmentSource} source
+   * @param {LoaderConfig} config
+   * @param {LoaderCallbacks} callbacks
+   */
+  constructor(loader, session, engine, source, config, callbacks) {
+    this._loader = loader;
+    this._session = session;
+    this._engine = engine;
+    this._source = source;
+    this._callbacks = callbacks;
+    this._over = false;
+    const context = /** @type {LoaderContext} */ (loader.context);
+    loader.stats.loading.start = now();
+    this._timeout = setTimeout(() => this._timedOut(), config.loadPolicy.maxLoadTimeMs);
+    this._request = engine.request(source, session.deadlineMs(context.frag), {
+      progressed: ({ loadedBytes, sizeBytes, startMs, firstByteMs }) => {
+        this._loader.stats.loading.start = startMs;
+        this._loader.stats.loading.first = firstByteMs;
+        this._loader.stats.loaded = loadedBytes;
+        this._loader.stats.total = sizeBytes ?? 0;
+      },
+      delivered: (bytes, timing, peerBytes) => this._delivered(bytes, timing, peerBytes),
+      failed: ({ status, reason }) => {
+        this._end();
+        this._callbacks.onError({ code: status, text: reason }, context, null, loader.stats);
+      },
+    });
+  }
+
+  /** @returns {boolean} whether it was still running */
+  cancel() {
+    if (this._over) return false;
+    this._end();
+    this._engine.cancel(this._request);
+    return true;
+  }
+
+  _end() {
+    this._over = true;
+    clearTimeout(this._timeout);
+  }
+
+  _timedOut() {
+    const { stats, context } = this._loader;
+    if (this.cancel() && context) this._callbacks.onTimeout(stats, context, null);
+  }
+
+  /** @param {ArrayBuffer} bytes @param {import("../core/outbox.js").Timing} timing @param {number} peerBytes */
+  _delivered(bytes, timing, peerBytes) {
+    this._end();
+    const { stats } = this._loader;
+    const context = /** @type {LoaderContext} */ (this._loader.context);
+    stats.loading.start = timing.startMs;
+    stats.loading.first = timing.firstByteMs;
+    stats.loading.end = timing.endMs;
+    stats.loaded = stats.total = bytes.byteLength;
+    stats.bwEstimate = (stats.total * 8000) / Math.max(1, timing.endMs - timing.firstByteMs);
+    this._session.pool.segmentDelivered({ url: this._source.url, sizeBytes: bytes.byteLength, peerBytes });
+    this._callbacks.onProgress?.(stats, context, bytes, null);
+    this._callbacks.onSuccess({ url: context.url, data: bytes, code: 200 }, stats, context, null);
+  }
+}
+
+/** @returns {LoaderStats} */
+function freshStats() {
+  return {
+    aborted: false,
+    loaded: 0,
+    retry: 0,
+    total: 0,
+    chunkCount: 0,
+    bwEstimate: 0,
+    loading: { start: 0, first: 0, end: 0 },
+    parsing: { start: 0, end: 0 },
+    buffering: { start: 0, first: 0, end: 0 },
+  };
+}

@@ -1,0 +1,181 @@
+/**
+ * What a page has one of: its options, its engines (one a content), its events and totals.
+ */
+
+import { hex } from "./core/identity.js";
+import { Engine } from "./engine.js";
+
+/**
+ * @typedef {object} Options
+ * @property {string} tracker  URL of the tracker, http(s) or ws(s); by default where the script came from
+ * @property {boolean} enabled  false: everything comes from the CDN, no connection of ours is ever made
+ * @property {string | null} content  names the content where the first manifest's host and path would not do
+ * @property {number} cacheBytes  most bytes held for neighbours and for playing again
+ * @property {number} uploadLimitBps  most bits a second sent to neighbours; 0 sends nothing, Infinity is no limit
+ * @property {number} neighbours  connections wanted, 1 to 16
+ */
+
+/** @type {Options} */
+const DEFAULTS = {
+  tracker: "",
+  enabled: true,
+  content: null,
+  cacheBytes: 64 * 2 ** 20, // half a minute of 16 Mbit/s, or five of 1.6: what a phone's tab can spare
+  uploadLimitBps: 20e6, // several viewers at a common bitrate; a home uplink's own limit is usually below
+  neighbours: 8, // enough sources that one leaving is not felt, few enough that each is worth its cost
+};
+
+/** @typedef {"segment"} EventName */
+
+/**
+ * @typedef {object} SegmentEvent  one segment was handed to a player
+ * @property {string} url
+ * @property {number} sizeBytes
+ * @property {number} peerBytes  how many of them neighbours sent
+ */
+
+export class Pool {
+  constructor() {
+    /** @type {Options} */
+    this.options = { ...DEFAULTS };
+    this.session = hex(randomBytes(8));
+    /** Those in the pool; each knows the name of its content, once it has one. @type {Set<{ content: string | null }>} */
+    this.players = new Set();
+    /** @type {Map<string, Engine>} by content name */
+    this._engines = new Map();
+    /** @type {Map<EventName, Set<(event: SegmentEvent) => void>>} */
+    this._listeners = new Map();
+  }
+
+  /**
+   * @param {Partial<Options>} options  to change; the rest stays
+   * @throws {TypeError} for an option that does not exist or a value it cannot have
+   */
+  configure(options) {
+    this.options = checked({ ...this.options, ...options });
+    if (!this.options.enabled) this.stop();
+  }
+
+  /** Whether anything may be shared: switched on, a tracker known, and WebRTC there. */
+  get active() {
+    return this.options.enabled && this.options.tracker !== "" && typeof RTCPeerConnection === "function";
+  }
+
+  /**
+   * @param {string} name  content name
+   * @returns {Engine | null} that content's, started if need be; null when nothing may be shared
+   */
+  engine(name) {
+    if (!this.active) return null;
+    const existing = this._engines.get(name);
+    if (existing) return existing.broken ? null : existing;
+    const { tracker, cacheBytes, uploadLimitBps, neighbours } = this.options;
+    const engine = new Engine(name, {
+      tracker: signalUrl(tracker),
+      session: this.session,
+      storeBytes: cacheBytes,
+      uploadBytesPerMs: uploadLimitBps / 8000,
+      neighbours,
+    });
+    this._engines.set(name, engine);
+    return engine;
+  }
+
+  /** Leaves the swarms that no player of this page needs any more. */
+  leaveUnused() {
+    const needed = new Set([...this.players].map((player) => player.content));
+    for (const [name, engine] of this._engines) {
+      if (needed.has(name)) continue;
+      engine.stop();
+      this._engines.delete(name);
+    }
+  }
+
+  /** Leaves every swarm; a player that asks again joins again. */
+  stop() {
+    for (const engine of this._engines.values()) engine.stop();
+    this._engines.clear();
+  }
+
+  /** Totals over all contents; state and ids of the latest. */
+  stats() {
+    const all = [...this._engines.values()].map((engine) => engine.stats());
+    const latest = all.at(-1);
+    /** @param {(stats: ReturnType<Engine["stats"]>) => number} pick */
+    const sum = (pick) => all.reduce((total, stats) => total + pick(stats), 0);
+    return {
+      enabled: this.options.enabled,
+      state: latest?.state ?? (this.active ? "idle" : "off"),
+      content: latest?.content ?? null,
+      peerId: latest?.peerId ?? null,
+      neighbours: latest?.neighbours ?? 0,
+      clusterSize: latest?.clusterSize ?? 0,
+      bytes: {
+        fromPeers: sum((stats) => stats.bytes.fromPeers),
+        fromCdn: sum((stats) => stats.bytes.fromCdn),
+        toPeers: sum((stats) => stats.bytes.toPeers),
+        wasted: sum((stats) => stats.bytes.wasted),
+      },
+      segments: {
+        fromPeers: sum((stats) => stats.segments.fromPeers),
+        fromCdn: sum((stats) => stats.segments.fromCdn),
+        mixed: sum((stats) => stats.segments.mixed),
+      },
+    };
+  }
+
+  /** @param {EventName} name @param {(event: SegmentEvent) => void} listener */
+  on(name, listener) {
+    const listeners = this._listeners.get(name) ?? new Set();
+    listeners.add(listener);
+    this._listeners.set(name, listeners);
+  }
+
+  /** @param {EventName} name @param {(event: SegmentEvent) => void} listener */
+  off(name, listener) {
+    this._listeners.get(name)?.delete(listener);
+  }
+
+  /** @param {SegmentEvent} event */
+  segmentDelivered(event) {
+    for (const listener of this._listeners.get("segment") ?? []) {
+      try {
+        listener(event);
+      } catch (error) {
+        reportError(error); // the page's bug, and not to be the player's
+      }
+    }
+  }
+}
+
+/** @param {Options} options @returns {Options} */
+function checked(options) {
+  for (const key of Object.keys(options)) {
+    if (!(key in DEFAULTS)) throw new TypeError(`PeerPool: there is no option "${key}"; there are ${Object.keys(DEFAULTS).join(", ")}`);
+  }
+  const { tracker, enabled, content, cacheBytes, uploadLimitBps, neighbours } = options;
+  if (tracker !== "") signalUrl(tracker);
+  if (typeof enabled !== "boolean") throw new TypeError("PeerPool: enabled is true or false");
+  if (content !== null && (typeof content !== "string" || content === "")) throw new TypeError("PeerPool: content is a name or null");
+  if (!(cacheBytes >= 0)) throw new TypeError("PeerPool: cacheBytes is a number of bytes, 0 or more");
+  if (!(uploadLimitBps >= 0)) throw new TypeError("PeerPool: uploadLimitBps is a number of bits a second, 0 or more");
+  if (!Number.isInteger(neighbours) || neighbours < 1 || neighbours > 16) throw new TypeError("PeerPool: neighbours is 1 to 16");
+  return options;
+}
+
+/** @param {string} tracker @returns {string} the URL of its signalling socket @throws {TypeError} */
+function signalUrl(tracker) {
+  /** @type {URL} */
+  let url;
+  try {
+    url = new URL(tracker, globalThis.location?.href);
+  } catch {
+    throw new TypeError(`PeerPool: tracker is a URL such as https://tracker.example, not "${tracker}"`);
+  }
+  return new URL("/signal", url.href.replace(/^http/, "ws")).href;
+}
+
+/** @param {number} count @returns {Uint8Array} */
+function randomBytes(count) {
+  return crypto.getRandomValues(new Uint8Array(count));
+}
