@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import resource
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +15,11 @@ from typing import Final
 
 from peerpool import __version__, bundle
 from peerpool.constants_js import render_constants
-from peerpool.core.errors import BundleError, ConfigError
+from peerpool.core.errors import BundleError, ConfigError, ListenError, OurError
 
 CONSTANTS_JS: Final = Path("static/js/core/constants.js")
+# Connections that may wait to be accepted: a whole audience comes back within seconds after a restart.
+BACKLOG: Final = 2048
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 
@@ -30,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     except ConfigError as error:
         print(f"peerpool: {error}", file=sys.stderr)
         return EXIT_USAGE
-    except BundleError as error:
+    except OurError as error:
         print(f"peerpool: {error}", file=sys.stderr)
         return EXIT_FAILED
 
@@ -71,15 +74,31 @@ def _serve(args: argparse.Namespace) -> int:
     open_files = _raise_file_limit()
     capacity = min(settings.max_connections, max(0, open_files - 64))
     server = make_server(app, settings, app.state.hub.drain)
-    base = f"http://{settings.host}:{settings.port}"
+    listener = _listen(settings.host, settings.port)
+    base = _base_url(settings.host, listener.getsockname()[1])
     print(f"Media PeerPool {__version__}")
     print(f"  demo      {base}/demo")
     print(f"  script    {base}/peerpool.js")
     print(f"  tracker   {base.replace('http', 'ws', 1)}/signal   (WebTorrent clients: /announce)")
     print(f"  capacity  {capacity} WebSockets ({open_files} open files allowed)")
     print("  access    open: anyone may join any swarm", flush=True)
-    server.run()
+    server.run(sockets=[listener])
     return 0 if server.started else EXIT_FAILED
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket: from the summary on, who connects waits and is not refused. Raises ListenError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise ListenError(f"cannot listen on {host} port {port}: {error.strerror}; try another --port") from None
+
+
+def _base_url(host: str, port: int) -> str:
+    """Return a URL that a browser on this machine can open."""
+    shown = {"0.0.0.0": "localhost", "::": "localhost", "": "localhost"}.get(host, host)  # noqa: S104 (shown, not bound)
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
 
 
 def _raise_file_limit() -> int:

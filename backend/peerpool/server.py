@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import Callable, Generator
 from typing import Final
 
@@ -52,13 +53,13 @@ class Server(uvicorn.Server):
             for one, handler in originals.items():
                 signal.signal(one, handler)
 
-    async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, send everybody away with a time to come back, then let uvicorn finish."""
         for server in self.servers:
             server.close()
         self._drain()
         await asyncio.sleep(DRAIN_S)
-        await super().shutdown()
+        await super().shutdown(sockets)
 
 
 def make_server(app: Starlette, settings: Settings, drain: Callable[[], None]) -> Server:

@@ -11,6 +11,7 @@
     |   `-- Unauthorized           closes the socket: the token is not good
     `-- OurError                   this installation is wrong: the operator reads it, with what to do
         |-- ConfigError            a setting is unknown or out of bounds
+        |-- ListenError            the address is in use or not ours
         `-- BundleError            the browser library is missing or cannot be built
 
 Each TheirError knows its `code` on the wire (docs/wire-protocol.md, section 2).
@@ -85,6 +86,10 @@ class OurError(PeerPoolError):
 
 class ConfigError(OurError):
     """A setting is unknown, of the wrong type or out of bounds."""
+
+
+class ListenError(OurError):
+    """The server cannot listen where it should."""
 
 
 class BundleError(OurError):

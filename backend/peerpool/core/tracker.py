@@ -78,6 +78,16 @@ class Tracker:
         """Open connections of both families."""
         return sum(len(connections) for connections in self._state.connections.values())
 
+    def table_sizes(self) -> dict[str, int]:
+        """Return how much each internal table holds, for operators and for the tests that look for leaks."""
+        state = self._state
+        return {
+            "connections": self.connection_count,
+            "swarms": len(state.swarms),
+            "torrent_members": len(state.torrent_members),
+            "resized": len(state.resized),
+        }
+
     def connection_opened(self, connection_id: ConnectionId, family: Family, now: float) -> list[Command]:
         """Take in a new socket. `connection_id` must not be in use."""
         connection = Connection(connection_id, family, self._limits, now)

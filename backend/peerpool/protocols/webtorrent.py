@@ -38,6 +38,8 @@ MAX_LISTED_OFFERS: Final = 100
 BinaryId = Annotated[str, Meta(min_length=20, max_length=20, pattern="^[\\x00-\\xff]*\\Z")]
 OfferId = Annotated[str, Meta(min_length=1, max_length=64)]
 
+_NULL: Final = Raw(b"null")
+
 
 class _Offer(Struct, gc=False):
     offer: Raw
@@ -50,7 +52,7 @@ class _Announce(Struct, tag_field="action", tag="announce"):
     event: str | None = None
     left: Any = None
     offers: Annotated[list[_Offer], Meta(max_length=MAX_LISTED_OFFERS)] | None = None
-    answer: Raw | None = None
+    answer: Raw = _NULL  # msgspec reads `Raw | None` as null alone
     to_peer_id: BinaryId | None = None
     offer_id: OfferId | None = None
 
@@ -79,7 +81,7 @@ def decode(frame: str | bytes) -> TorrentMessage:
     if isinstance(parsed, _Scrape):
         hashes = [parsed.info_hash] if isinstance(parsed.info_hash, str) else parsed.info_hash
         return Scrape(hashes)
-    if parsed.answer is not None and bytes(parsed.answer) != b"null":
+    if bytes(parsed.answer) != b"null":
         return _answer(parsed)
     return _announce(parsed)
 
@@ -105,7 +107,7 @@ def _announce(parsed: _Announce) -> Announce:
 
 
 def _answer(parsed: _Announce) -> TorrentAnswer:
-    if parsed.to_peer_id is None or parsed.offer_id is None or parsed.answer is None:
+    if parsed.to_peer_id is None or parsed.offer_id is None:
         raise BadFrame("an answer needs `to_peer_id` and `offer_id`")
     return TorrentAnswer(parsed.info_hash, parsed.peer_id, parsed.to_peer_id, parsed.offer_id, _sdp_json(parsed.answer))
 

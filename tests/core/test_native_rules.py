@@ -1,0 +1,335 @@
+"""The native protocol's rules, one test a rule."""
+
+from __future__ import annotations
+
+import pytest
+from peerpool.core import constants as c
+from peerpool.core import messages as m
+from peerpool.core.errors import BadFrame, HostileFrame, Unauthorized
+from peerpool.core.limits import Limits
+from peerpool.core.state import Admission
+from peerpool.core.swarm import Family
+
+from tests.core.driver import CONTENT, OTHER_CONTENT, SESSION, Driver
+
+NOBODY = "f" * c.PEER_ID_HEX_CHARS
+
+
+def test_join_is_welcomed_with_an_id_and_the_members_before_it() -> None:
+    driver = Driver(ice_servers=[{"urls": "stun:stun.example"}])
+    _, first = driver.join()
+    second, _ = driver.join()
+    welcome = driver.last(second, m.Welcome)
+    assert len(welcome.peer) == c.PEER_ID_HEX_CHARS
+    assert welcome.neighbours == [first]
+    assert welcome.cluster_size == 2
+    assert welcome.ice_servers == [{"urls": "stun:stun.example"}]
+    assert (welcome.ping_interval_ms, welcome.report_interval_ms) == (c.PING_INTERVAL_MS, c.REPORT_INTERVAL_MS)
+
+
+def test_a_join_that_wants_nobody_gets_nobody() -> None:
+    driver = Driver()
+    driver.join()
+    second, _ = driver.join(want=0)
+    assert driver.last(second, m.Welcome).neighbours == []
+
+
+def test_members_of_other_swarms_are_never_introduced() -> None:
+    driver = Driver()
+    driver.join(OTHER_CONTENT)
+    mine, _ = driver.join(CONTENT)
+    assert driver.last(mine, m.Welcome).neighbours == []
+
+
+def test_a_second_join_leaves_the_first_swarm() -> None:
+    driver = Driver()
+    mover, old_id = driver.join(CONTENT)
+    other, _ = driver.join(CONTENT)
+    driver.say(mover, m.Join(OTHER_CONTENT, SESSION))
+    assert driver.last(mover, m.Welcome).peer != old_id
+    driver.say(other, m.Offer(old_id, "sdp"))
+    assert driver.last(other, m.Gone).peer == old_id
+
+
+def test_offer_answer_and_candidates_reach_the_other_with_the_senders_id() -> None:
+    driver = Driver()
+    a, a_id = driver.join()
+    b, b_id = driver.join()
+    driver.say(b, m.Offer(a_id, "offer"))
+    driver.say(b, m.Candidate(a_id, "candidate 1", "0", 0))
+    driver.say(a, m.Answer(b_id, "answer"), m.Candidate(b_id, "", None, None))
+    assert driver.take(a)[1:] == [m.OfferFrom(b_id, "offer"), m.CandidateFrom(b_id, "candidate 1", "0", 0)]
+    assert driver.take(b)[1:] == [m.AnswerFrom(a_id, "answer"), m.CandidateFrom(a_id, "", None, None)]
+
+
+def test_an_answer_needs_a_pending_offer_and_serves_once() -> None:
+    driver = Driver()
+    a, a_id = driver.join()
+    b, b_id = driver.join()
+    driver.take(b)
+    driver.say(a, m.Answer(b_id, "uninvited"))
+    assert driver.take(b) == []
+    driver.say(b, m.Offer(a_id, "offer"))
+    driver.say(a, m.Answer(b_id, "first"), m.Answer(b_id, "second"))
+    assert driver.take(b) == [m.AnswerFrom(a_id, "first")]
+
+
+def test_an_offer_expires() -> None:
+    driver = Driver()
+    a, a_id = driver.join()
+    b, b_id = driver.join()
+    driver.say(b, m.Offer(a_id, "offer"))
+    driver.now += c.OFFER_TIMEOUT_MS / 1000
+    driver.take(b)
+    driver.say(a, m.Answer(b_id, "late"), m.Candidate(b_id, "late", None, None))
+    assert driver.take(b) == []
+
+
+def test_candidates_need_an_offer_between_the_two() -> None:
+    driver = Driver()
+    a, _ = driver.join()
+    b, b_id = driver.join()
+    driver.take(b)
+    driver.say(a, m.Candidate(b_id, "candidate", None, None))
+    assert driver.take(b) == []
+
+
+def test_a_declined_offer_is_over() -> None:
+    driver = Driver()
+    a, a_id = driver.join()
+    b, b_id = driver.join()
+    driver.say(b, m.Offer(a_id, "offer"))
+    driver.take(b)
+    driver.say(a, m.Decline(b_id), m.Decline(b_id), m.Answer(b_id, "after all"))
+    assert driver.take(b) == [m.DeclineFrom(a_id)]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        m.Offer(NOBODY, "sdp"),
+        m.Answer(NOBODY, "sdp"),
+        m.Candidate(NOBODY, "candidate", None, None),
+        m.Decline(NOBODY),
+    ],
+    ids=lambda message: type(message).__name__,
+)
+def test_a_message_for_a_stranger_comes_back_as_gone(message: m.ClientMessage) -> None:
+    driver = Driver()
+    connection, _ = driver.join()
+    driver.say(connection, message)
+    assert driver.last(connection, m.Gone).peer == NOBODY
+
+
+def test_a_member_of_another_swarm_looks_gone() -> None:
+    driver = Driver()
+    other, other_id = driver.join(OTHER_CONTENT)
+    mine, _ = driver.join(CONTENT)
+    driver.take(other)
+    driver.say(mine, m.Offer(other_id, "sdp"))
+    assert driver.last(mine, m.Gone).peer == other_id
+    assert driver.take(other) == []
+
+
+def test_a_message_to_oneself_is_a_bad_frame() -> None:
+    driver = Driver()
+    connection, own_id = driver.join()
+    driver.say(connection, m.Offer(own_id, "sdp"))
+    assert driver.last(connection, m.Error).code == c.ERROR_BAD_FRAME
+
+
+@pytest.mark.parametrize(
+    "message",
+    [m.Offer(NOBODY, "sdp"), m.Want(1), m.Report(0, 0, 0, 0, 0), m.Leave(), m.Decline(NOBODY)],
+    ids=lambda message: type(message).__name__,
+)
+def test_only_members_may(message: m.ClientMessage) -> None:
+    driver = Driver()
+    connection = driver.open()
+    driver.say(connection, message)
+    assert driver.last(connection, m.Error).code == c.ERROR_NOT_JOINED
+
+
+def test_ping_needs_no_membership() -> None:
+    driver = Driver()
+    connection = driver.open()
+    driver.say(connection, m.Ping())
+    assert driver.take(connection) == [m.Pong()]
+
+
+def test_want_gives_others_than_those_excepted() -> None:
+    driver = Driver()
+    ids = [driver.join()[1] for _ in range(5)]
+    connection, _ = driver.join(want=0)
+    driver.say(connection, m.Want(30, ids[:3]))
+    assert sorted(driver.last(connection, m.Neighbours).neighbours) == sorted(ids[3:])
+
+
+def test_leave_keeps_the_socket() -> None:
+    driver = Driver()
+    connection, old_id = driver.join()
+    driver.say(connection, m.Leave())
+    assert len(driver.tracker.swarms) == 0
+    driver.say(connection, m.Join(CONTENT, SESSION))
+    assert driver.last(connection, m.Welcome).peer != old_id
+
+
+def test_reports_add_up() -> None:
+    driver = Driver()
+    connection, _ = driver.join()
+    driver.say(connection, m.Report(5, 7, 11, 3, 1), m.Report(5, 7, 11, 3, 0))
+    assert driver.tracker.totals.reported_bytes == {"peer": 10, "cdn": 14, "sent": 22}
+    assert driver.tracker.totals.reported_stalls == 1
+
+
+def test_those_with_few_neighbours_are_given_first() -> None:
+    driver = Driver()
+    crowded, crowded_id = driver.join()
+    lonely, lonely_id = driver.join(want=0)
+    driver.say(crowded, m.Report(0, 0, 0, 12, 0))
+    driver.say(lonely, m.Report(0, 0, 0, 0, 0))
+    joiner, _ = driver.join()
+    assert driver.last(joiner, m.Welcome).neighbours == [lonely_id, crowded_id]
+
+
+def test_a_growing_swarm_is_hinted_at_most_each_interval() -> None:
+    driver = Driver()
+    first, _ = driver.join()
+    driver.take(first)
+    driver.join()
+    driver.wait(0.1)
+    assert driver.take(first) == [m.Hint(2)]
+    driver.join()
+    driver.wait(c.HINT_INTERVAL_MS / 1000 - 0.2)
+    assert driver.take(first) == []
+    driver.wait(0.2)
+    assert driver.take(first) == [m.Hint(3)]
+
+
+def test_a_small_change_is_not_worth_a_hint() -> None:
+    driver = Driver()
+    first, _ = driver.join()
+    for _ in range(9):
+        driver.join()
+    driver.wait(10)
+    driver.take(first)
+    driver.join()
+    driver.join()
+    driver.wait(10)
+    assert driver.take(first) == []  # 12 instead of 10
+    driver.join()
+    driver.wait(10)
+    assert driver.take(first) == [m.Hint(13)]
+
+
+def test_an_idle_socket_is_closed_and_forgotten() -> None:
+    driver = Driver()
+    connection, _ = driver.join()
+    driver.wait(c.IDLE_TIMEOUT_MS / 1000 - 1)
+    assert connection not in driver.closes
+    driver.wait(2)
+    assert driver.closes[connection] == c.CLOSE_IDLE
+    assert len(driver.tracker.swarms) == 0
+
+
+def test_pings_keep_a_socket() -> None:
+    driver = Driver()
+    connection, _ = driver.join()
+    for _ in range(10):
+        driver.wait(c.PING_INTERVAL_MS / 1000)
+        driver.say(connection, m.Ping())
+    assert driver.closes == {}
+
+
+def test_too_many_bad_frames_close_the_socket() -> None:
+    driver = Driver()
+    connection = driver.open()
+    for _ in range(c.MAX_BAD_FRAMES):
+        assert connection not in driver.closes
+        driver.perform(driver.tracker.frame_refused(connection, BadFrame("no"), driver.now))
+    assert driver.closes[connection] == c.CLOSE_BAD_FRAMES
+
+
+def test_a_hostile_frame_closes_at_once() -> None:
+    driver = Driver()
+    connection, _ = driver.join()
+    error = HostileFrame("binary", c.CLOSE_UNSUPPORTED_DATA)
+    driver.perform(driver.tracker.frame_refused(connection, error, driver.now))
+    assert driver.closes[connection] == c.CLOSE_UNSUPPORTED_DATA
+    assert len(driver.tracker.swarms) == 0
+
+
+def test_a_flood_is_limited_then_cut() -> None:
+    limits = Limits(bucket_tokens=10, bucket_refill_per_s=10, max_rate_strikes=3)
+    driver = Driver(limits)
+    connection = driver.open()
+    driver.say(connection, *[m.Ping()] * 11)
+    error = driver.last(connection, m.Error)
+    assert (error.code, error.retry_after_ms) == (c.ERROR_RATE_LIMITED, 100)
+    driver.now += 0.1
+    driver.say(connection, m.Ping())
+    assert driver.take(connection)[-1] == m.Pong()
+    driver.say(connection, *[m.Ping()] * 3)
+    assert driver.closes[connection] == c.CLOSE_RATE
+
+
+def test_full_swarms_and_full_trackers_refuse() -> None:
+    driver = Driver(Limits(max_swarm_members=1, max_swarms=1))
+    driver.join(CONTENT)
+    for content in (CONTENT, OTHER_CONTENT):
+        late = driver.open()
+        driver.say(late, m.Join(content, SESSION))
+        assert driver.last(late, m.Error).code == c.ERROR_FULL
+    assert len(driver.tracker.swarms) == 1
+
+
+def test_pending_offers_are_bounded_and_the_oldest_goes() -> None:
+    driver = Driver(Limits(max_pending_offers=2))
+    others = [driver.join() for _ in range(3)]
+    offerer, offerer_id = driver.join()
+    driver.say(offerer, *[m.Offer(peer_id, "sdp") for _, peer_id in others])
+    driver.take(offerer)
+    for connection, _ in others:
+        driver.say(connection, m.Answer(offerer_id, "answer"))
+    assert driver.take(offerer) == [m.AnswerFrom(peer_id, "answer") for _, peer_id in others[1:]]
+
+
+def test_an_admission_rule_is_asked_and_may_refuse() -> None:
+    asked: list[Admission] = []
+
+    def refuse(admission: Admission) -> None:
+        asked.append(admission)
+        raise Unauthorized("no")
+
+    driver = Driver(admit=refuse)
+    connection = driver.open()
+    driver.say(connection, m.Join(CONTENT, SESSION, token="t"))
+    assert [(one.key.info_hash, one.token) for one in asked] == [(CONTENT, "t")]
+    assert driver.last(connection, m.Error).code == c.ERROR_UNAUTHORIZED
+    assert driver.closes[connection] == c.CLOSE_UNAUTHORIZED
+    assert len(driver.tracker.swarms) == 0
+
+
+def test_drain_sends_everybody_away_and_takes_nobody_more() -> None:
+    driver = Driver()
+    native, _ = driver.join()
+    torrent = driver.open(Family.WEBTORRENT)
+    driver.perform(driver.tracker.drain())
+    restart = driver.last(native, m.Restart)
+    assert 0 < restart.reconnect_min_ms < restart.reconnect_max_ms
+    late = driver.open()
+    assert {native, torrent, late} == {one for one, code in driver.closes.items() if code == c.CLOSE_SERVICE_RESTART}
+
+
+def test_the_restart_window_grows_with_the_audience() -> None:
+    driver = Driver(Limits(rejoins_per_s=1, restart_min_ms=500, restart_window_min_ms=2000))
+    connections = [driver.join()[0] for _ in range(20)]
+    driver.perform(driver.tracker.drain())
+    assert driver.last(connections[0], m.Restart) == m.Restart(500, 20_500)
+
+
+def test_unknown_connections_are_ignored() -> None:
+    driver = Driver()
+    driver.say(99, m.Ping())
+    driver.hang_up(99)
+    driver.perform(driver.tracker.frame_refused(99, BadFrame("no"), driver.now))

@@ -1,0 +1,92 @@
+"""Real servers for tests: the command in a process of its own, on a port of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from websockets import Subprotocol
+from websockets.sync.client import ClientConnection, connect
+
+START_TIMEOUT_S = 30
+ROOT = Path(__file__).parents[1]
+
+
+class ServerProcess:
+    """A running `peerpool serve`."""
+
+    def __init__(self, process: subprocess.Popen[str], base: str) -> None:
+        self.process = process
+        self.base = base
+        self.ws_base = base.replace("http", "ws", 1)
+
+    def native(self) -> ClientConnection:
+        """Open a socket on /signal."""
+        subprotocols = [Subprotocol("peerpool.1")]
+        return connect(f"{self.ws_base}/signal", subprotocols=subprotocols, compression=None)
+
+    def torrent(self) -> ClientConnection:
+        """Open a socket on /announce."""
+        return connect(f"{self.ws_base}/announce", compression=None)
+
+
+@contextlib.contextmanager
+def running_server(**variables: str) -> Iterator[ServerProcess]:
+    """Run `peerpool serve` on a free port with settings from `variables`; end it on leaving."""
+    settings = {f"PEERPOOL_{name.upper()}": value for name, value in variables.items()}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "peerpool.cli", "serve", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | settings,
+        cwd=ROOT,
+    )
+    try:
+        yield ServerProcess(process, _read_base(process))
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def _read_base(process: subprocess.Popen[str]) -> str:
+    """Return the base URL from the start-up summary. The listener is bound by then, so connecting waits, not fails."""
+    assert process.stdout is not None
+    seen = ""
+    for line in process.stdout:
+        seen += line
+        found = re.match(r"\s+demo\s+(http://\S+)/demo", line)
+        if found:
+            return found[1]
+    raise AssertionError(f"the server did not start:\n{seen}")
+
+
+def stuck_client(server: ServerProcess, content: str) -> socket.socket:
+    """Return a socket that joined and never reads again. Written by hand, because libraries read for you."""
+    host, port = server.base.removeprefix("http://").split(":")
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.connect((host, int(port)))
+    raw.sendall(
+        b"GET /signal HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Protocol: peerpool.1\r\n\r\n"
+    )
+    assert b"101" in raw.recv(2000)
+    payload = json.dumps({"type": "join", "content": content, "session": "0" * 16, "want": 0}).encode()
+    raw.sendall(bytes([0x81, 0x80 | 126]) + len(payload).to_bytes(2) + bytes(4) + payload)  # masked with zeros
+    assert b"welcome" in raw.recv(2000)
+    return raw

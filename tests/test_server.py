@@ -1,0 +1,80 @@
+"""Going away politely, and how the process ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+from peerpool.core import constants as c
+from websockets.exceptions import ConnectionClosed
+
+from tests.servers import running_server, stuck_client
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_sends_everybody_away_and_ends_with_zero(how: signal.Signals) -> None:
+    with running_server() as server, server.native() as native, server.torrent() as torrent:
+        native.send(json.dumps({"type": "join", "content": "a" * 40, "session": "0" * 16}))
+        assert json.loads(native.recv(10))["type"] == "welcome"
+        started = time.monotonic()
+        server.process.send_signal(how)
+        restart = json.loads(native.recv(10))
+        assert restart["type"] == "restart"
+        assert restart["reconnect_min_ms"] < restart["reconnect_max_ms"]
+        for client in (native, torrent):
+            with pytest.raises(ConnectionClosed) as caught:
+                client.recv(10)
+            assert caught.value.rcvd is not None
+            assert caught.value.rcvd.code == c.CLOSE_SERVICE_RESTART
+        assert server.process.wait(10) == 0
+        assert time.monotonic() - started < 5
+
+
+def test_a_stuck_client_does_not_hold_up_the_end() -> None:
+    with running_server(shutdown_timeout_s="1") as server:
+        stuck = stuck_client(server, "a" * 40)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(10) == 0
+        stuck.close()
+
+
+def test_a_killed_server_can_be_started_again_on_its_port() -> None:
+    with running_server() as first:
+        port = first.base.rpartition(":")[2]
+        first.process.kill()
+        first.process.wait(10)
+        with running_server(port=port):
+            pass
+
+
+def test_an_address_in_use_is_said_plainly() -> None:
+    with running_server() as server:
+        port = server.base.rpartition(":")[2]
+        command = [sys.executable, "-m", "peerpool.cli", "serve", "--port", port]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode == 1
+        assert "in use" in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_the_stock_uvicorn_command_serves_too() -> None:
+    command = [sys.executable, "-m", "uvicorn", "peerpool.app:app", "--port", "0", "--ws", "websockets-sansio"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    base = ""
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "Uvicorn running on" in line:
+                base = line.split("Uvicorn running on ")[1].split()[0]
+                break
+        with urllib.request.urlopen(f"{base}/healthz", timeout=10) as response:
+            assert response.status == 200
+    finally:
+        process.terminate()
+        process.communicate(timeout=15)

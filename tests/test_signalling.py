@@ -1,0 +1,166 @@
+"""Both protocols over real sockets, against a real server process."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from peerpool.core import constants as c
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from tests.servers import ServerProcess, running_server, stuck_client
+
+RECV_TIMEOUT_S = 10
+
+
+def send(client: ClientConnection, **message: Any) -> None:
+    client.send(json.dumps(message))
+
+
+def receive(client: ClientConnection, kind: str) -> dict[str, Any]:
+    """Return the next message of type `kind`, skipping hints."""
+    while True:
+        message: dict[str, Any] = json.loads(client.recv(RECV_TIMEOUT_S))
+        if message["type"] == kind:
+            return message
+        assert message["type"] == "hint", message
+
+
+def join(client: ClientConnection, content: str, **options: Any) -> dict[str, Any]:
+    send(client, type="join", content=content, session="0123456789abcdef", **options)
+    return receive(client, "welcome")
+
+
+def close_code(client: ClientConnection) -> int:
+    with pytest.raises(ConnectionClosed) as caught:
+        while True:
+            client.recv(RECV_TIMEOUT_S)
+    assert caught.value.rcvd is not None
+    return caught.value.rcvd.code
+
+
+def content_of(test_name: str) -> str:
+    """Return a content id of this test's own: the server is shared."""
+    return test_name.encode().hex().ljust(40, "0")[-40:]
+
+
+def test_two_browsers_find_each_other(server: ServerProcess) -> None:
+    content = content_of("two")
+    with server.native() as a, server.native() as b:
+        a_id = join(a, content)["peer"]
+        welcome = join(b, content)
+        assert (welcome["neighbours"], welcome["cluster_size"]) == ([a_id], 2)
+        b_id = welcome["peer"]
+        send(b, type="offer", to=a_id, sdp="v=0 offer")
+        assert receive(a, "offer") == {"type": "offer", "from": b_id, "sdp": "v=0 offer"}
+        send(a, type="answer", to=b_id, sdp="v=0 answer")
+        assert receive(b, "answer")["from"] == a_id
+        send(a, type="candidate", to=b_id, candidate="c", mid="0", line=0)
+        assert receive(b, "candidate") == {"type": "candidate", "from": a_id, "candidate": "c", "mid": "0", "line": 0}
+
+
+def test_who_hangs_up_is_gone(server: ServerProcess) -> None:
+    content = content_of("gone")
+    with server.native() as stayer:
+        with server.native() as leaver:
+            left_id = join(leaver, content)["peer"]
+            join(stayer, content)
+        # Closing handshakes race with the forgetting: ask until the tracker knows.
+        deadline = time.monotonic() + RECV_TIMEOUT_S
+        while time.monotonic() < deadline:
+            send(stayer, type="want", count=5)
+            if left_id not in receive(stayer, "neighbours")["neighbours"]:
+                break
+        send(stayer, type="offer", to=left_id, sdp="x")
+        assert receive(stayer, "gone")["peer"] == left_id
+
+
+def test_the_first_member_is_hinted_of_the_second(server: ServerProcess) -> None:
+    content = content_of("hint")
+    with server.native() as first, server.native() as second:
+        join(first, content)
+        join(second, content)
+        assert json.loads(first.recv(RECV_TIMEOUT_S)) == {"type": "hint", "cluster_size": 2}
+
+
+def test_the_subprotocol_is_required(server: ServerProcess) -> None:
+    with pytest.raises(InvalidStatus) as caught:
+        connect(f"{server.ws_base}/signal", compression=None)
+    assert caught.value.response.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [(b"\x00binary", c.CLOSE_UNSUPPORTED_DATA), ("x" * 20_000, c.CLOSE_TOO_BIG), ("x" * 1_000_000, c.CLOSE_TOO_BIG)],
+    ids=["binary", "long", "giant"],
+)
+def test_hostile_frames_close(server: ServerProcess, frame: str | bytes, code: int) -> None:
+    with server.native() as client:
+        client.send(frame)
+        assert close_code(client) == code
+
+
+def test_bad_frames_are_answered_then_close(server: ServerProcess) -> None:
+    with server.native() as client:
+        for _ in range(c.MAX_BAD_FRAMES):
+            client.send("[" * 9_000)
+            assert receive(client, "error")["code"] == c.ERROR_BAD_FRAME
+        assert close_code(client) == c.CLOSE_BAD_FRAMES
+
+
+def test_fragments_make_one_frame(server: ServerProcess) -> None:
+    with server.native() as client:
+        client.send(['{"type":', '"ping"}'])
+        assert receive(client, "pong")
+
+
+def test_a_reader_that_stops_reading_delays_nobody_and_is_cut(server: ServerProcess) -> None:
+    """Offers to it are dropped; what cannot be dropped cuts it. A bystander's pings stay fast all the while."""
+    content = content_of("slow")
+    slow = stuck_client(server, content)
+    sdp = "x" * c.MAX_SDP_CHARS
+    worst_s = 0.0
+    try:
+        senders = [server.native() for _ in range(8)]
+        bystander = server.native()
+        join(bystander, content, want=0)
+        slow_id = ""
+        for sender in senders:
+            neighbours = join(sender, content, want=30)["neighbours"]
+            slow_id = slow_id or neighbours[0]
+        send(bystander, type="offer", to=slow_id, sdp="x")
+        deadline = time.monotonic() + 60
+        is_gone = False
+        while not is_gone and time.monotonic() < deadline:
+            for sender in senders:
+                send(sender, type="offer", to=slow_id, sdp=sdp)
+                for _ in range(40):
+                    send(sender, type="candidate", to=slow_id, candidate="c" * 1000, mid="0", line=0)
+            started = time.monotonic()
+            send(bystander, type="candidate", to=slow_id, candidate="", mid=None, line=None)
+            send(bystander, type="ping")
+            while (kind := json.loads(bystander.recv(RECV_TIMEOUT_S))["type"]) != "pong":
+                is_gone = is_gone or kind == "gone"
+            worst_s = max(worst_s, time.monotonic() - started)
+        assert is_gone, "the slow reader was never cut"
+        assert worst_s < 2
+        for client in [*senders, bystander]:
+            client.close()
+    finally:
+        slow.close()
+
+
+def test_connections_are_bounded() -> None:
+    with running_server(max_connections="1") as small, small.native(), pytest.raises(InvalidStatus) as caught:
+        small.native()
+    assert caught.value.response.status_code == 503
+
+
+def test_torrent_clients_are_told_what_is_wrong(server: ServerProcess) -> None:
+    with server.torrent() as client:
+        for frame in ("hello", '{"action":"scrape"}', b"\xff"):
+            client.send(frame)
+            assert "failure reason" in json.loads(client.recv(RECV_TIMEOUT_S))
