@@ -12,6 +12,8 @@ from e2e.harness.browsers import BrowserName, Browsers
 from e2e.harness.swarm import Swarm
 from e2e.harness.viewers import wait_playing
 
+# hls.js says so of the first sound segment in MPEG-TS, and plays on.
+HARMLESS = {"bufferAppendNoProgress"}
 STREAMS: list[Stream] = ["live", "vod", "vod-ts"]
 
 
@@ -27,7 +29,8 @@ def test_a_plain_viewer_plays(run: Run, browsers: Browsers, bed: Bed, browser: B
         after = await viewer.status()
 
         assert after.played_s - before.played_s > 4
-        assert (after.stalls, after.player_errors) == (0, [])
+        assert after.stalls == 0
+        assert [error for error in after.player_errors if error not in HARMLESS] == []
         assert (after.stats, after.peer_connections) == (None, 0)
         digests = bed.origin.digests()
         received = await viewer.segments()

@@ -15,10 +15,21 @@
 
   const hex = (buffer) => Array.from(new Uint8Array(buffer), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
+  // hls.js transfers a payload to its worker before it says that the fragment is loaded, and a transferred buffer is
+  // empty; what is told then is still the same object, so the copy made here is found by it.
+  const copies = new WeakMap();
+  const postMessage = Worker.prototype.postMessage;
+  Worker.prototype.postMessage = function (message, transfer) {
+    for (const item of Array.isArray(transfer) ? transfer : []) {
+      if (item instanceof ArrayBuffer) copies.set(item, item.slice(0));
+    }
+    return Reflect.apply(postMessage, this, [message, transfer]);
+  };
+
   function record(_event, data) {
     const { frag, payload } = data;
     if (!payload) return;
-    const copy = payload.slice(0); // hls.js transfers the original to its worker as soon as this returns
+    const copy = copies.get(payload) ?? payload.slice(0);
     const entry = { path: new URL(frag.url).pathname, sizeBytes: copy.byteLength, atMs: performance.now(), sha256: "" };
     bed.segments.push(entry);
     const digested = crypto.subtle.digest("SHA-256", copy);
