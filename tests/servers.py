@@ -30,7 +30,7 @@ class ServerProcess:
     def native(self) -> ClientConnection:
         """Open a socket on /signal."""
         subprotocols = [Subprotocol("peerpool.1")]
-        return connect(f"{self.ws_base}/signal", subprotocols=subprotocols, compression=None)
+        return connect(f"{self.ws_base}/signal", subprotocols=subprotocols, compression=None, close_timeout=1)
 
     def torrent(self) -> ClientConnection:
         """Open a socket on /announce."""
@@ -74,19 +74,21 @@ def _read_base(process: subprocess.Popen[str]) -> str:
     raise AssertionError(f"the server did not start:\n{seen}")
 
 
-def stuck_client(server: ServerProcess, content: str) -> socket.socket:
-    """Return a socket that joined and never reads again. Written by hand, because libraries read for you."""
+@contextlib.contextmanager
+def stuck_client(server: ServerProcess, content: str) -> Iterator[str]:
+    """Join with a socket that never reads again; yield its peer id. Written by hand, because libraries read for you."""
     host, port = server.base.removeprefix("http://").split(":")
-    raw = socket.socket()
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    raw.connect((host, int(port)))
-    raw.sendall(
-        b"GET /signal HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-        b"Sec-WebSocket-Protocol: peerpool.1\r\n\r\n"
-    )
-    assert b"101" in raw.recv(2000)
-    payload = json.dumps({"type": "join", "content": content, "session": "0" * 16, "want": 0}).encode()
-    raw.sendall(bytes([0x81, 0x80 | 126]) + len(payload).to_bytes(2) + bytes(4) + payload)  # masked with zeros
-    assert b"welcome" in raw.recv(2000)
-    return raw
+    with socket.socket() as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.connect((host, int(port)))
+        raw.sendall(
+            b"GET /signal HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Protocol: peerpool.1\r\n\r\n"
+        )
+        assert b"101" in raw.recv(2000)
+        payload = json.dumps({"type": "join", "content": content, "session": "0" * 16, "want": 0}).encode()
+        raw.sendall(bytes([0x81, 0x80 | 126]) + len(payload).to_bytes(2, "big") + bytes(4) + payload)  # mask of zeros
+        welcome = re.search(rb'"peer":"([0-9a-f]+)"', raw.recv(2000))
+        assert welcome is not None
+        yield welcome[1].decode()

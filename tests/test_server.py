@@ -37,11 +37,9 @@ def test_a_signal_sends_everybody_away_and_ends_with_zero(how: signal.Signals) -
 
 
 def test_a_stuck_client_does_not_hold_up_the_end() -> None:
-    with running_server(shutdown_timeout_s="1") as server:
-        stuck = stuck_client(server, "a" * 40)
+    with running_server(shutdown_timeout_s="1") as server, stuck_client(server, "a" * 40):
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(10) == 0
-        stuck.close()
 
 
 def test_a_killed_server_can_be_started_again_on_its_port() -> None:

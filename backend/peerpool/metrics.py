@@ -45,7 +45,7 @@ class TrackerCollector(Collector):
             ("hints", "Hints pushed", totals.hints),
             ("connections_opened", "WebSockets accepted", totals.connections_opened),
             ("dropped_offers", "Offers dropped because their receiver reads slowly", self._hub.dropped_offers),
-            ("slow_readers", "Messages that ended the connection of a slow reader", self._hub.slow_readers),
+            ("slow_readers", "Connections cut because their client did not read", self._hub.slow_readers),
             ("client_reported_stalls", "Stalls, as clients claim", totals.reported_stalls),
         ):
             yield CounterMetricFamily(f"peerpool_{name}", text, value)

@@ -21,12 +21,24 @@ from peerpool.signalling import ABORT_EXTENSION
 # A peer that is gone without a word is noticed after interval + timeout (seconds).
 WS_PING_INTERVAL_S: Final = 30.0
 WS_PING_TIMEOUT_S: Final = 20.0
+# The kernel's share of what waits for one reader; it doubles this for its own bookkeeping.
+SEND_BUFFER_BYTES: Final = 65_536
 # Time for `restart` messages to leave before uvicorn closes what is left (seconds).
 DRAIN_S: Final = 0.3
 
 
 class AbortableProtocol(WebSocketsSansIOProtocol):
-    """The stock protocol, plus a way to cut a reader that takes nothing: a graceful close would wait for it forever."""
+    """The stock protocol, but a slow reader holds little, and one that takes nothing can be cut.
+
+    A graceful close would wait for it forever.
+    """
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Bound what the kernel buffers for a slow reader: left alone it takes megabytes before we notice."""
+        super().connection_made(transport)
+        connected = transport.get_extra_info("socket")
+        if connected is not None:
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
     def handle_connect(self, event: Request) -> None:
         """Offer `ABORT_EXTENSION` to the application."""

@@ -131,9 +131,8 @@ class Hub:
 
     def _deliver(self, outbox: Outbox, dialect: Dialect, message: object) -> None:
         is_droppable = dialect.is_droppable(message)
-        if not outbox.put(dialect.encode(message), is_droppable=is_droppable):
-            self.dropped_offers += is_droppable
-            self.slow_readers += not is_droppable
+        if not outbox.put(dialect.encode(message), is_droppable=is_droppable) and is_droppable:
+            self.dropped_offers += 1
 
 
 class SocketEndpoint:
@@ -161,6 +160,7 @@ class SocketEndpoint:
         def abort() -> None:
             nonlocal is_aborted
             is_aborted = True
+            self._hub.slow_readers += 1
             if cut is not None:
                 cut()
             elif task is not None:
