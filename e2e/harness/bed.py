@@ -27,12 +27,14 @@ class Bed:
         tracker_port: int | None = None,
         origin_port: int | None = None,
         tracker_env: Mapping[str, str] | None = None,
+        live: bool = True,
     ) -> None:
         self.media = media.ensure()
         self.live = LiveStream(self.media, folder / "live")
         mounts = {"live": self.live.folder, "vod": self.media.vod("fmp4"), "vod-ts": self.media.vod("ts")}
         self.origin = Origin({**mounts, "pages": PAGES}, folder, origin_port)
         self.tracker = Tracker(folder, tracker_port, tracker_env)
+        self._with_live = live
         self._stack = ExitStack()
 
     @property
@@ -46,7 +48,8 @@ class Bed:
 
     def start(self) -> None:
         """Start everything; returns when tracker and origin answer, and before the live stream can be played."""
-        for part in (self.live, self.origin, self.tracker):
+        parts: list[LiveStream | Origin | Tracker] = [self.origin, self.tracker]
+        for part in [self.live, *parts] if self._with_live else parts:
             self._stack.callback(part.stop)
             part.start()
 

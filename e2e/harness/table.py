@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from e2e.harness.swarm import Figures, Snapshot
 
-HEADINGS = ("viewer", "state", "peers", "from peers", "from CDN", "played", "stalls", "first frame")
+HEADINGS = ("viewer", "state", "peers", "from peers", "from CDN", "played", "picture", "stalls", "first frame")
 
 
 def render(snapshot: Snapshot) -> list[str]:
@@ -20,6 +20,7 @@ def render(snapshot: Snapshot) -> list[str]:
             megabytes(status.bytes("fromPeers")),
             megabytes(status.bytes("fromCdn")),
             f"{status.played_s:.1f} s",
+            f"{status.height}p",
             str(status.stalls),
             "-" if status.first_frame_ms is None else f"{status.first_frame_ms:.0f} ms",
         )

@@ -28,7 +28,7 @@ READ = """() => {
     played_s: video?.currentTime ?? 0,
     buffer_s: Math.max(0, end - (video?.currentTime ?? 0)),
     live_latency_s: demo?.hls?.latency ?? 0,
-    level: demo?.hls?.currentLevel ?? -1,
+    height: demo?.hls?.levels?.[demo.hls.currentLevel]?.height ?? 0,
     stalls: demo?.stalls ?? 0,
     stalled_ms: demo?.stalledMs ?? 0,
     first_frame_ms: demo?.firstFrameMs ?? null,
@@ -52,7 +52,7 @@ class Status:
     played_s: float
     buffer_s: float
     live_latency_s: float
-    level: int
+    height: int  # lines of the rendition being played
     stalls: int
     stalled_ms: float
     first_frame_ms: float | None
