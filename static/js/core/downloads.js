@@ -31,13 +31,15 @@ export class Downloads {
    * @param {import("./store.js").Store} store
    * @param {import("./ledger.js").Ledger} ledger
    * @param {import("./outbox.js").Outbox} outbox
+   * @param {import("./rumours.js").Rumours} rumours
    * @param {() => number} groupSize  peers that may want what we want, ourselves included
    */
-  constructor(neighbourhood, store, ledger, outbox, groupSize) {
+  constructor(neighbourhood, store, ledger, outbox, rumours, groupSize) {
     this._neighbourhood = neighbourhood;
     this._store = store;
     this._ledger = ledger;
     this._outbox = outbox;
+    this._rumours = rumours;
     this._groupSize = groupSize;
     /** @type {Map<string, Download>} by ref key */
     this._all = new Map();
@@ -250,8 +252,9 @@ export class Downloads {
     }
     if (!fetch) return;
     this._fetches.start(download, fetch, nowMs);
-    if (!download.claimed) this._neighbourhood.broadcast({ type: FRAME.CLAIM, ref: download.ref });
+    if (!download.claimed) this._neighbourhood.broadcast({ type: FRAME.CLAIM, ref: download.ref, hops: 0 });
     download.claimed = true;
+    this._rumours.hear(download.ref);
   }
 
   /** @returns {import("./scheduler.js").Surroundings} */

@@ -19,6 +19,7 @@ import { Ledger } from "./ledger.js";
 import { Neighbourhood } from "./neighbourhood.js";
 import { Outbox } from "./outbox.js";
 import { RangeSet } from "./range-set.js";
+import { Rumours } from "./rumours.js";
 import { Store } from "./store.js";
 import { JOINING_MS } from "./tuning.js";
 import { Uploads } from "./uploads.js";
@@ -49,7 +50,8 @@ export class PeerNode {
     this._store = new Store(storeBytes);
     this._uploads = new Uploads(uploadBytesPerMs, nowMs);
     this._neighbourhood = new Neighbourhood(session, this._uploads.enabled, this._outbox, nowMs);
-    this._downloads = new Downloads(this._neighbourhood, this._store, this.ledger, this._outbox, () => this._groupSize());
+    this._rumours = new Rumours(nowMs);
+    this._downloads = new Downloads(this._neighbourhood, this._store, this.ledger, this._outbox, this._rumours, () => this._groupSize());
   }
 
   // ---- out ----
@@ -222,6 +224,10 @@ export class PeerNode {
         break;
       case FRAME.CLAIM:
         neighbour.claimed(frame.ref, nowMs);
+        if (!this._store.use(frame.ref) && this._rumours.passesOn(frame.ref, frame.hops, nowMs)) {
+          const onward = { ...frame, hops: frame.hops + 1 };
+          this._neighbourhood.broadcast(onward, (other) => other !== neighbour && !other.holds(frame.ref));
+        }
         this._downloads.reconsider(frame.ref, nowMs);
         break;
       case FRAME.ABANDON:
@@ -311,7 +317,7 @@ export class PeerNode {
     }
     for (const { ref, claimed, segment, shared } of this._downloads.running) {
       if (!shared) continue;
-      if (claimed) this._neighbourhood.send(neighbour, { type: FRAME.CLAIM, ref });
+      if (claimed) this._neighbourhood.send(neighbour, { type: FRAME.CLAIM, ref, hops: 0 });
       if (segment.heldCount === 0 || segment.sizeBytes === null) continue;
       const ranges = segment.held.ranges();
       this._neighbourhood.send(neighbour, { type: FRAME.PROGRESS, ref, sizeBytes: segment.sizeBytes, ranges });

@@ -58,6 +58,8 @@ export function plan(download, surroundings, nowMs) {
   markOverdue(download, nowMs);
   const asks = assign(download, suppliers, surroundings, nowMs);
   const fetch = download.fetch ? null : considerFetch(download, suppliers, surroundings, nowMs);
+  // Never at once again: a wait too short for the clock to show would repeat for ever.
+  if (download.wakeMs !== null) download.wakeMs = Math.max(download.wakeMs, nowMs + 1);
   return { asks, fetch };
 }
 

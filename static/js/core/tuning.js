@@ -27,6 +27,8 @@ export const BUSY_PAUSE_MS = 250;
 export const OVERDUE_FACTOR = 3;
 /** ... and at least this old: shorter than this is jitter of busy pages. */
 export const OVERDUE_MIN_MS = 400;
+/** ... and as long as this part of the time there is: a slow neighbour is raced when it matters, not when it is merely busy. */
+export const OVERDUE_OF_SLACK = 0.25;
 /** One piece is on its way from at most this many neighbours. */
 export const PIECE_RACERS_MAX = 2;
 
@@ -51,6 +53,11 @@ export const BACKOFF_OF_DURATION = 0.5;
 export const BACKOFF_OF_SLACK = 1 / 3;
 /** ... and never longer than this. */
 export const BACKOFF_MAX_MS = 2000;
+/** A claim is passed on this often: with eight neighbours each, a thousand peers hear of it within three hops. */
+export const CLAIM_HOPS_MAX = 2;
+/** Claims remembered and passed on at once, and per millisecond after that: a page loads a few segments a second. */
+export const RUMOURS_MAX = 512;
+export const RUMOURS_PER_MS = 0.02;
 /** A claim that has not moved for this long is dead. */
 export const CLAIM_PATIENCE_MS = 1500;
 

@@ -35,14 +35,15 @@ export const HELLO_FLAG_NO_UPLOAD = 1;
 /**
  * @typedef {{ type: 1, version: number, session: string, peer: string, flags: number }} HelloFrame
  * @typedef {{ type: 2 | 3, group: Omit<SegmentRef, "number">, ranges: Range[] }} HaveFrame
- * @typedef {{ type: 4 | 5, ref: SegmentRef }} ClaimFrame
+ * @typedef {{ type: 4, ref: SegmentRef, hops: number }} ClaimFrame
+ * @typedef {{ type: 5, ref: SegmentRef }} AbandonFrame
  * @typedef {{ type: 6, ref: SegmentRef, sizeBytes: number, ranges: Range[] }} ProgressFrame
  * @typedef {{ type: 7 | 8, ref: SegmentRef, ranges: Range[] }} RequestFrame
  * @typedef {{ type: 9, ref: SegmentRef, reason: number, ranges: Range[] }} RefuseFrame
  * @typedef {{ type: 10, ref: SegmentRef, sizeBytes: number, index: number, payload: Uint8Array }} PieceFrame
  * @typedef {{ type: 11 | 12, nonce: number }} PingFrame
  * @typedef {{ type: 13, peer: string }} RenameFrame
- * @typedef {HelloFrame | HaveFrame | ClaimFrame | ProgressFrame | RequestFrame | RefuseFrame | PieceFrame | PingFrame | RenameFrame} Frame
+ * @typedef {HelloFrame | HaveFrame | ClaimFrame | AbandonFrame | ProgressFrame | RequestFrame | RefuseFrame | PieceFrame | PingFrame | RenameFrame} Frame
  */
 
 /** The other side sent what the protocol does not allow. */
@@ -172,12 +173,13 @@ export function encodeFrame(frame) {
 /**
  * The frames that are about one segment.
  * @param {Writer} writer
- * @param {ClaimFrame | ProgressFrame | RequestFrame | RefuseFrame | PieceFrame} frame
+ * @param {ClaimFrame | AbandonFrame | ProgressFrame | RequestFrame | RefuseFrame | PieceFrame} frame
  */
 function encodeSegmentFrame(writer, frame) {
   writer.ref(frame.ref);
   if (frame.type === FRAME.PROGRESS || frame.type === FRAME.PIECE) writer.varint(frame.sizeBytes);
   if (frame.type === FRAME.REFUSE) writer.varint(frame.reason);
+  if (frame.type === FRAME.CLAIM) writer.varint(frame.hops);
   if (frame.type === FRAME.PIECE) {
     writer.varint(frame.index);
     writer.raw(frame.payload);
@@ -298,6 +300,7 @@ export function decodeFrame(bytes) {
     case FRAME.DROP:
       return { type, group: reader.group(), ranges: reader.ranges() };
     case FRAME.CLAIM:
+      return { type, ref: reader.ref(), hops: reader.varint() };
     case FRAME.ABANDON:
       return { type, ref: reader.ref() };
     case FRAME.PROGRESS:

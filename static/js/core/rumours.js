@@ -1,0 +1,34 @@
+/**
+ * Claims heard of, so that each is passed on once: the word that somebody fetches a segment must outrun the backoffs of
+ * peers who are not the fetcher's neighbours.
+ */
+
+import { refKey } from "./identity.js";
+import { TokenBucket } from "./rates.js";
+import { CLAIM_HOPS_MAX, RUMOURS_MAX, RUMOURS_PER_MS } from "./tuning.js";
+
+/** @typedef {import("./identity.js").SegmentRef} SegmentRef */
+
+export class Rumours {
+  /** @param {number} nowMs */
+  constructor(nowMs) {
+    /** @type {Set<string>} oldest first */
+    this._heard = new Set();
+    // One bucket for all: what hostile neighbours make us pass on is bounded, whatever they claim.
+    this._bucket = new TokenBucket(RUMOURS_PER_MS, RUMOURS_MAX, nowMs);
+  }
+
+  /** @param {SegmentRef} ref @returns {boolean} whether it is news */
+  hear(ref) {
+    const key = refKey(ref);
+    if (this._heard.has(key)) return false;
+    if (this._heard.size >= RUMOURS_MAX) this._heard.delete(/** @type {string} */ (this._heard.values().next().value));
+    this._heard.add(key);
+    return true;
+  }
+
+  /** @param {SegmentRef} ref @param {number} hops  it has come @param {number} nowMs @returns {boolean} whether to pass it on */
+  passesOn(ref, hops, nowMs) {
+    return this.hear(ref) && hops < CLAIM_HOPS_MAX && this._bucket.take(1, nowMs) === 0;
+  }
+}
