@@ -5,7 +5,7 @@
 
 import { PIECE_BYTES } from "./constants.js";
 import { Segment } from "./segment.js";
-import { OVERDUE_FACTOR, OVERDUE_MIN_MS, OVERDUE_OF_SLACK } from "./tuning.js";
+import { OVERDUE_FACTOR, OVERDUE_MIN_MS } from "./tuning.js";
 
 /** @typedef {import("./identity.js").SegmentRef} SegmentRef */
 /** @typedef {import("./neighbour.js").Neighbour} Neighbour */
@@ -160,8 +160,7 @@ export class Download {
 
   /** @param {number} index @param {Neighbour} neighbour @param {number} nowMs */
   ask(index, neighbour, nowMs) {
-    const slackMs = Number.isFinite(this.deadlineMs) ? this.deadlineMs - nowMs : 0;
-    const dueMs = nowMs + Math.max(OVERDUE_MIN_MS, OVERDUE_FACTOR * neighbour.pieceEtaMs, OVERDUE_OF_SLACK * slackMs);
+    const dueMs = nowMs + Math.max(OVERDUE_MIN_MS, OVERDUE_FACTOR * neighbour.pieceEtaMs);
     const asks = this.asks.get(index) ?? [];
     asks.push({ neighbour, sentMs: nowMs, dueMs, overdue: false });
     this.asks.set(index, asks);

@@ -245,10 +245,12 @@ export class Downloads {
 
   /** Asks whom the plan says, and tells of it. @param {Download} download @param {number} nowMs */
   _advance(download, nowMs) {
-    const { asks, fetch } = plan(download, this._surroundings(), nowMs);
+    const { asks, cancels, fetch } = plan(download, this._surroundings(), nowMs);
+    for (const [neighbour, indexes] of cancels) {
+      this._neighbourhood.send(neighbour, { type: FRAME.CANCEL, ref: download.ref, ranges: RangeSet.of(indexes).ranges() });
+    }
     for (const [neighbour, indexes] of asks) {
-      const ranges = new RangeSet(indexes.map((index) => [index, 1])).ranges();
-      this._neighbourhood.send(neighbour, { type: FRAME.REQUEST, ref: download.ref, ranges });
+      this._neighbourhood.send(neighbour, { type: FRAME.REQUEST, ref: download.ref, ranges: RangeSet.of(indexes).ranges() });
     }
     if (!fetch) return;
     this._fetches.start(download, fetch, nowMs);
@@ -378,7 +380,7 @@ export class Downloads {
     this._tellMs = null;
     for (const { untold, segment, ref, shared } of this._all.values()) {
       if (untold.length === 0 || segment.sizeBytes === null || !shared) continue;
-      const ranges = new RangeSet(untold.map((index) => [index, 1])).ranges();
+      const ranges = RangeSet.of(untold).ranges();
       untold.length = 0;
       const frame = { type: FRAME.PROGRESS, ref, sizeBytes: segment.sizeBytes, ranges };
       this._neighbourhood.broadcast(frame, (neighbour) => !neighbour.holds(ref));

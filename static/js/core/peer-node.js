@@ -279,8 +279,7 @@ export class PeerNode {
   /** @param {Neighbour} neighbour @param {SegmentRef} ref @param {number[]} indexes @param {number} reason */
   _refuse(neighbour, ref, indexes, reason) {
     if (indexes.length === 0) return;
-    const ranges = new RangeSet(indexes.map((index) => [index, 1])).ranges();
-    this._neighbourhood.send(neighbour, { type: FRAME.REFUSE, ref, reason, ranges });
+    this._neighbourhood.send(neighbour, { type: FRAME.REFUSE, ref, reason, ranges: RangeSet.of(indexes).ranges() });
   }
 
   /** Sends what was asked for, as far as channels and cap allow. @param {number} nowMs */

@@ -12,6 +12,13 @@ export class RangeSet {
     for (const [first, count] of ranges) this.add(first, count);
   }
 
+  /** @param {Iterable<number>} values @returns {RangeSet} */
+  static of(values) {
+    const set = new RangeSet();
+    for (const value of values) set.add(value);
+    return set;
+  }
+
   /** How many ranges; what a bound on memory counts. */
   get rangeCount() {
     return this._spans.length;

@@ -21,6 +21,7 @@ import {
   HEDGE_SPREAD,
   HTTP_SAFETY,
   PIECE_RACERS_MAX,
+  RACE_MS,
 } from "./tuning.js";
 
 /** @typedef {import("./download.js").Download} Download */
@@ -41,6 +42,7 @@ import {
 /**
  * @typedef {object} Plan
  * @property {Map<Neighbour, number[]>} asks  pieces to ask for, ascending
+ * @property {Map<Neighbour, number[]>} cancels  pieces no longer wanted of one who is overdue with them
  * @property {{ startPiece: number, endPiece: number | null } | null} fetch  to start now; endPiece is exclusive
  */
 
@@ -57,10 +59,11 @@ export function plan(download, surroundings, nowMs) {
   const suppliers = findSuppliers(download, surroundings.neighbours, nowMs);
   markOverdue(download, nowMs);
   const asks = assign(download, suppliers, surroundings, nowMs);
+  const cancels = moveOverdue(download, asks, nowMs);
   const fetch = download.fetch ? null : considerFetch(download, suppliers, surroundings, nowMs);
   // Never at once again: a wait too short for the clock to show would repeat for ever.
   if (download.wakeMs !== null) download.wakeMs = Math.max(download.wakeMs, nowMs + 1);
-  return { asks, fetch };
+  return { asks, cancels, fetch };
 }
 
 /**
@@ -126,6 +129,28 @@ function assign(download, suppliers, surroundings, nowMs) {
   }
   for (const indexes of assigned.values()) indexes.sort((a, b) => a - b);
   return assigned;
+}
+
+/**
+ * A piece asked again of somebody else is taken back from whom it is overdue, while there is time to wait for the new one;
+ * under pressure both may bring it, and the first wins.
+ * @param {Download} download @param {Map<Neighbour, number[]>} asks  just made @param {number} nowMs
+ * @returns {Plan["cancels"]}
+ */
+function moveOverdue(download, asks, nowMs) {
+  /** @type {Plan["cancels"]} */
+  const cancels = new Map();
+  if (download.deadlineMs - nowMs < RACE_MS) return cancels;
+  for (const index of [...asks.values()].flat()) {
+    for (const { neighbour, overdue } of download.asks.get(index) ?? []) {
+      if (!overdue) continue;
+      download.unask(index, neighbour);
+      const indexes = cancels.get(neighbour) ?? [];
+      indexes.push(index);
+      cancels.set(neighbour, indexes);
+    }
+  }
+  return cancels;
 }
 
 /**

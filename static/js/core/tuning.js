@@ -27,8 +27,8 @@ export const BUSY_PAUSE_MS = 250;
 export const OVERDUE_FACTOR = 3;
 /** ... and at least this old: shorter than this is jitter of busy pages. */
 export const OVERDUE_MIN_MS = 400;
-/** ... and as long as this part of the time there is: a slow neighbour is raced when it matters, not when it is merely busy. */
-export const OVERDUE_OF_SLACK = 0.25;
+/** With less time than this to the deadline an overdue piece is raced, with more it is moved: asked of another and taken back. */
+export const RACE_MS = 1500;
 /** One piece is on its way from at most this many neighbours. */
 export const PIECE_RACERS_MAX = 2;
 
@@ -62,9 +62,11 @@ export const RUMOURS_PER_MS = 0.02;
 export const CLAIM_PATIENCE_MS = 1500;
 
 /** Bytes handed to a channel and not yet sent: enough to keep it busy through a timer's jitter, small enough to change one's mind. */
-export const CHANNEL_HIGH_WATER_BYTES = 131072;
+export const CHANNEL_HIGH_WATER_BYTES = 65536;
 /** Pieces one neighbour may have waiting with us. Its own pipeline is never longer. */
 export const UPLOAD_QUEUE_MAX = 64;
+/** Segments of which it is remembered how often each piece was sent: more are not in demand at once. */
+export const UPLOAD_MEMORY_SEGMENTS = 32;
 /** The upload cap's burst: one second of it. */
 export const UPLOAD_BURST_MS = 1000;
 

@@ -4,7 +4,7 @@
 
 import { refKey } from "./identity.js";
 import { TokenBucket } from "./rates.js";
-import { CHANNEL_HIGH_WATER_BYTES, UPLOAD_BURST_MS, UPLOAD_QUEUE_MAX } from "./tuning.js";
+import { CHANNEL_HIGH_WATER_BYTES, UPLOAD_BURST_MS, UPLOAD_MEMORY_SEGMENTS, UPLOAD_QUEUE_MAX } from "./tuning.js";
 
 /** @typedef {import("./identity.js").SegmentRef} SegmentRef */
 /** @typedef {import("./range-set.js").Range} Range */
@@ -24,6 +24,8 @@ export class Uploads {
     this._bucket = new TokenBucket(limitBytesPerMs, limitBytesPerMs * UPLOAD_BURST_MS, nowMs);
     /** @type {Map<number, Lane>} by neighbour; insertion order is the order of turns */
     this._lanes = new Map();
+    /** How often each piece was sent, of the segments last served. @type {Map<string, Map<number, number>>} */
+    this._sent = new Map();
     /** When the cap next lets a piece pass. @type {number | null} */
     this.wakeMs = null;
   }
@@ -93,11 +95,12 @@ export class Uploads {
     this.wakeMs = null;
     for (const [neighbour, lane] of this._lanes) {
       while (lane.queue.length > 0 && lane.bufferedBytes < CHANNEL_HIGH_WATER_BYTES) {
-        const wanted = /** @type {Wanted} */ (lane.queue[0]);
+        const at = this._leastSent(lane.queue);
+        const wanted = /** @type {Wanted} */ (lane.queue[at]);
         const segment = find(wanted);
         const piece = segment?.piece(wanted.index);
         if (!segment || !piece) {
-          lane.queue.shift();
+          lane.queue.splice(at, 1);
           continue;
         }
         const waitMs = this._bucket.take(piece.length, nowMs);
@@ -105,12 +108,40 @@ export class Uploads {
           this.wakeMs = nowMs + waitMs;
           return null;
         }
-        lane.queue.shift();
+        lane.queue.splice(at, 1);
+        this._count(wanted);
         this._lanes.delete(neighbour); // to the end of the turn
         this._lanes.set(neighbour, lane);
         return { neighbour, segment, index: wanted.index };
       }
     }
     return null;
+  }
+
+  /**
+   * What went out least goes first: while we are the only source of a segment, every piece of it reaches somebody
+   * before any piece reaches two, and the neighbours can serve each other.
+   * @param {Wanted[]} queue  not empty @returns {number} an index into it
+   */
+  _leastSent(queue) {
+    let best = 0;
+    let bestTimes = Number.POSITIVE_INFINITY;
+    queue.forEach((wanted, at) => {
+      const times = this._sent.get(wanted.key)?.get(wanted.index) ?? 0;
+      if (times < bestTimes) {
+        best = at;
+        bestTimes = times;
+      }
+    });
+    return best;
+  }
+
+  /** @param {Wanted} wanted */
+  _count({ key, index }) {
+    const times = this._sent.get(key) ?? new Map();
+    times.set(index, (times.get(index) ?? 0) + 1);
+    this._sent.delete(key);
+    this._sent.set(key, times);
+    if (this._sent.size > UPLOAD_MEMORY_SEGMENTS) this._sent.delete(/** @type {string} */ (this._sent.keys().next().value));
   }
 }

@@ -6,7 +6,7 @@
 /** More than this unsent on the control channel: the other side has stopped reading. */
 const CONTROL_BUFFER_MAX_BYTES = 1 << 20;
 /** Below this the bulk channel asks for more. */
-const BULK_LOW_WATER_BYTES = 65536;
+const BULK_LOW_WATER_BYTES = 32768;
 /** ICE "disconnected" for this long is over; it is often a moment's loss, so not at once. */
 const DISCONNECTED_MS = 5000;
 

@@ -223,7 +223,7 @@ export class WorldPeer {
       link.queuedBytes += bytes.length;
       clock.at(leavesMs, () => {
         link.queuedBytes -= bytes.length;
-        if (link.queuedBytes <= 65536) this.turn((nowMs) => this.node.drained(linkId, link.queuedBytes, nowMs));
+        if (link.queuedBytes <= 32768) this.turn((nowMs) => this.node.drained(linkId, link.queuedBytes, nowMs));
       });
     }
     let arrivesMs = leavesMs + this.latencyMs + other.latencyMs;
