@@ -46,6 +46,7 @@ def test_build_makes_every_file_and_measures_it(checkout: Path, out: Path) -> No
     manifest = bundle.build(checkout, out)
     assert set(manifest) == {
         "peerpool.js", "peerpool.js.map", "peerpool.esm.js", "peerpool.esm.js.map", "pages/demo.js", "pages/hls.min.js",
+        "pages/hls.LICENSE",
     }  # fmt: skip
     assert bundle.load_manifest(out) == manifest
     for name, file in manifest.items():

@@ -16,6 +16,8 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.servers import running_server, stuck_client
 
+INVALID_DATA = 1007
+
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_sends_everybody_away_and_ends_with_zero(how: signal.Signals) -> None:
@@ -40,6 +42,20 @@ def test_a_stuck_client_does_not_hold_up_the_end() -> None:
     with running_server(shutdown_timeout_s="1") as server, stuck_client(server, "a" * 40):
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(10) == 0
+
+
+def test_text_that_is_not_utf8_closes_and_logs_no_trace() -> None:
+    with running_server() as server:
+        for client in (server.native(), server.torrent()):
+            with client:
+                client.send(b"\xff\xfe", text=True)
+                with pytest.raises(ConnectionClosed) as caught:
+                    client.recv(10)
+                assert caught.value.rcvd is not None
+                assert caught.value.rcvd.code == INVALID_DATA
+        server.process.terminate()
+        assert server.process.stdout is not None
+        assert "Traceback" not in server.process.stdout.read()
 
 
 def test_a_killed_server_can_be_started_again_on_its_port() -> None:

@@ -35,6 +35,7 @@ ESBUILD_ARGS: Final = ["--bundle", "--minify", "--target=es2020", "--sourcemap",
 # Copied as they are, for the demo page.
 PAGES: Final = Path("static/js/pages")
 PLAYER: Final = Path("node_modules/hls.js/dist/hls.min.js")
+PLAYER_LICENSE: Final = Path("node_modules/hls.js/LICENSE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,8 @@ def _copy_pages(root: Path, out: Path) -> None:
     for source in [*(root / PAGES).glob("*.js"), root / PLAYER]:
         if source.is_file():
             shutil.copyfile(source, pages / source.name)
+    if (root / PLAYER_LICENSE).is_file():
+        shutil.copyfile(root / PLAYER_LICENSE, pages / "hls.LICENSE")
 
 
 def _move_in(staging: Path, out: Path, names: list[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 from collections.abc import Callable, Generator
@@ -46,6 +47,14 @@ class AbortableProtocol(WebSocketsSansIOProtocol):
         if hasattr(self, "scope"):  # absent when the handshake was refused
             extensions: dict[str, object] = self.scope["extensions"]  # type: ignore[assignment]
             extensions[ABORT_EXTENSION] = self.transport.abort
+
+
+class TheirFaults(logging.Filter):
+    """Keeps what clients do wrong out of the log, where uvicorn writes a trace for each: they would fill the disk."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Drop uvicorn's record of a text frame that is not UTF-8; the socket is closed with 1007."""
+        return not str(record.msg).startswith("Invalid UTF-8")
 
 
 class Server(uvicorn.Server):
@@ -91,4 +100,5 @@ def make_server(app: Starlette, settings: Settings, drain: Callable[[], None]) -
         access_log=settings.log_level in ("info", "debug"),
         server_header=False,
     )
+    logging.getLogger("uvicorn.error").addFilter(TheirFaults())  # after Config, which sets up logging
     return Server(config, drain)

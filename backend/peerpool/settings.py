@@ -36,7 +36,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     host: str = "127.0.0.1"
     # TCP port; 0 lets the system choose one.
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
-    # WebSockets at once, both protocols. Each takes about 50 KiB and one file descriptor.
+    # WebSockets at once, both protocols. Each takes about 27 KiB and one file descriptor.
     max_connections: Annotated[int, Meta(ge=1, le=1_000_000)] = 20_000
     # RTCIceServer objects given to native clients. Empty: peers find each other only by their own addresses, so on the
     # Internet name a STUN server here. None is the default because it would see every viewer's address.
