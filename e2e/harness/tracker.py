@@ -32,6 +32,11 @@ class Tracker:
         self._child.start()
         self._child.wait_ready(lambda: self._answers("/readyz"), timeout_s=30)
 
+    def members(self) -> int:
+        """Count the viewers that are members of a swarm, all swarms together, as the tracker sees it."""
+        stats = httpx.get(f"{self.url}/stats", timeout=5, trust_env=False).raise_for_status().json()
+        return int(stats["members"]["native"])
+
     def stop(self) -> None:
         """Stop as an operator would, by SIGTERM."""
         self._child.stop()

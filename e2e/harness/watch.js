@@ -33,7 +33,11 @@
     const entry = { path: new URL(frag.url).pathname, sizeBytes: copy.byteLength, atMs: performance.now(), sha256: "" };
     bed.segments.push(entry);
     const digested = crypto.subtle.digest("SHA-256", copy);
-    bed.digests.push(digested.then((digest) => { entry.sha256 = hex(digest); }));
+    bed.digests.push(
+      digested.then((digest) => {
+        entry.sha256 = hex(digest);
+      }),
+    );
   }
 
   // The page makes its player some time after this script; the first fragment needs several requests after that.
