@@ -1,4 +1,4 @@
-"""A child process of the test bed: starts, logs to a file, is waited for, and never outlives its parent."""
+"""A child process of the test bed: starts, logs to a file, is waited for, and is stopped as a whole process group."""
 
 from __future__ import annotations
 
