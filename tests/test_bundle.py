@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
-from peerpool import bundle, cli
+from peerpool import __version__, bundle, cli
 from peerpool.assets import CACHE_HASHED, CACHE_STABLE, CHECK_INTERVAL_S, Assets
 from peerpool.core.errors import BundleError
 from starlette.requests import Request
@@ -24,7 +24,9 @@ def checkout(tmp_path: Path) -> Path:
     js = tmp_path / "static" / "js"
     (js / "pages").mkdir(parents=True)
     (js / "index.js").write_text("export const answer = 42;\n")
-    (js / "global.js").write_text('import { answer } from "./index.js";\nwindow.PeerPool = { answer };\n')
+    (js / "global.js").write_text(
+        'import { answer } from "./index.js";\nwindow.PeerPool = { answer, version: PEERPOOL_VERSION };\n'
+    )
     (js / "pages" / "demo.js").write_text("demo();\n")
     (js / "bundle-budget.json").write_text('{"peerpool.js": {"gzip_bytes": 500}}')
     (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
@@ -51,7 +53,7 @@ def test_build_makes_every_file_and_measures_it(checkout: Path, out: Path) -> No
     assert bundle.load_manifest(out) == manifest
     for name, file in manifest.items():
         assert (out / name).stat().st_size == file.size_bytes
-    assert "window.PeerPool" in (out / "peerpool.js").read_text()
+    assert f'version:"{__version__}"' in (out / "peerpool.js").read_text()
     assert "export{" in (out / "peerpool.esm.js").read_text()
     assert [path.name for path in checkout.iterdir() if path.name.startswith("bundled.")] == []
 

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from peerpool import __version__
 from peerpool.core.errors import BundleError
 
 BUNDLED: Final = Path(__file__).parent / "bundled"
@@ -31,7 +32,14 @@ ENTRIES: Final[dict[str, tuple[str, list[str]]]] = {
     "peerpool.js": ("static/js/global.js", ["--format=iife"]),
     "peerpool.esm.js": ("static/js/index.js", ["--format=esm"]),
 }
-ESBUILD_ARGS: Final = ["--bundle", "--minify", "--target=es2020", "--sourcemap", "--log-level=warning"]
+ESBUILD_ARGS: Final = [
+    "--bundle",
+    "--minify",
+    "--target=es2020",
+    "--sourcemap",
+    "--log-level=warning",
+    f'--define:PEERPOOL_VERSION="{__version__}"',
+]
 # Copied as they are, for the demo page.
 PAGES: Final = Path("static/js/pages")
 PLAYER: Final = Path("node_modules/hls.js/dist/hls.min.js")
@@ -119,7 +127,9 @@ def over_budget(root: Path, manifest: Manifest) -> list[str]:
 
 def _sources(root: Path) -> Iterator[Path]:
     yield from (root / "static" / "js").rglob("*.js")
-    yield from (path for path in [root / PLAYER] if path.is_file())
+    package = root / "backend" / "peerpool"
+    others = [root / PLAYER, package / "bundle.py", package / "__init__.py"]
+    yield from (path for path in others if path.is_file())
 
 
 def _run_esbuild(root: Path, command: list[str]) -> None:

@@ -42,7 +42,12 @@ let checks = 0;
 
 /** @param {string} name of 8 bytes @param {string} url */
 function client(name, url) {
-  const made = new Client({ infoHash, peerId: Buffer.from(`-WW0001-${name}`.padEnd(20, "\xff"), "latin1"), announce: [url], port: 6881 });
+  const made = new Client({
+    infoHash,
+    peerId: Buffer.from(`-WW0001-${name}`.padEnd(20, "\xff"), "latin1"),
+    announce: [url],
+    port: 6881,
+  });
   made.on("error", fail);
   made.on("warning", fail);
   clients.push(made);
@@ -100,7 +105,9 @@ pass("completed");
 
 const other = "ff".repeat(20);
 scraped = await new Promise((resolve, reject) => {
-  Client.scrape({ infoHash: [infoHash, other], announce: sockets.own("s"), port: 6881 }, (error, data) => (error ? reject(error) : resolve(data)));
+  Client.scrape({ infoHash: [infoHash, other], announce: sockets.own("s"), port: 6881 }, (error, data) =>
+    error ? reject(error) : resolve(data),
+  );
 });
 assert.deepEqual([scraped[infoHash].complete, scraped[infoHash].downloaded, scraped[other].incomplete], [1, 1, 0]);
 pass("scrape of several");

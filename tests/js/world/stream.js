@@ -36,7 +36,7 @@ export class Stream {
     const word = createHash("sha256").update(`${this.track}/${number}`).digest();
     for (let index = 0; index < bytes.length; index += word.length) {
       bytes.set(word.subarray(0, Math.min(word.length, bytes.length - index)), index);
-      word[0] = (/** @type {number} */ (word[0]) + 1) & 0xff;
+      word[0] = /** @type {number} */ (word[0] + 1) & 0xff;
     }
     return bytes;
   }

@@ -4,8 +4,8 @@
  * connection, and logs every byte.
  */
 
-import { PeerNode } from "../../../static/js/core/peer-node.js";
 import { hex } from "../../../static/js/core/identity.js";
+import { PeerNode } from "../../../static/js/core/peer-node.js";
 import { Clock, seeded } from "./clock.js";
 import { Stream } from "./stream.js";
 
@@ -104,7 +104,11 @@ export class World {
 
 export class WorldPeer {
   /** @param {World} world @param {number} index @param {PeerShape} shape */
-  constructor(world, index, { uplinkBps = 10e6, latencyMs = 15, cdnBps = 20e6, cdnLatencyMs = 20, storeBytes = 64 << 20, uploadLimitBps = 20e6 }) {
+  constructor(
+    world,
+    index,
+    { uplinkBps = 10e6, latencyMs = 15, cdnBps = 20e6, cdnLatencyMs = 20, storeBytes = 64 << 20, uploadLimitBps = 20e6 },
+  ) {
     this.world = world;
     this.index = index;
     this.uplinkBytesPerMs = uplinkBps / 8000;
@@ -135,7 +139,12 @@ export class WorldPeer {
    * @param {import("../../../static/js/core/download.js").SegmentSource} source @param {number} deadlineMs
    * @returns {Promise<never> | number} the request
    */
-  request(source, deadlineMs, onDelivered = (/** @type {Uint8Array} */ _bytes, /** @type {number} */ _peerBytes) => {}, onFailed = (/** @type {number} */ _status) => {}) {
+  request(
+    source,
+    deadlineMs,
+    onDelivered = (/** @type {Uint8Array} */ _bytes, /** @type {number} */ _peerBytes) => {},
+    onFailed = (/** @type {number} */ _status) => {},
+  ) {
     let request = 0;
     this.turn((nowMs) => {
       request = this.node.request(source, deadlineMs, nowMs);
