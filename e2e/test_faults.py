@@ -127,6 +127,12 @@ def test_while_the_origin_is_gone_those_who_can_play_on_do(run: Run, browsers: B
         bed.origin.set_rules(classes={"media": {"rate_bps": 2_000_000}})  # the second cannot hoard in time by itself
         late = await swarm.join("chromium", "late", level=1)
         await sharing(swarm)
+
+        async def has_its_playlists() -> bool:
+            return (await late.status()).height == 360
+
+        # Playlists never come from peers: who changes rendition while the origin is gone has nothing to play.
+        await wait_until(has_its_playlists, 20, "the second plays the rendition it is pinned to")
         bed.origin.set_rules(outage="refuse")
         before = await late.status()
         await asyncio.sleep(10)
