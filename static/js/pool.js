@@ -151,12 +151,14 @@ export class Pool {
 /** @param {Options} options @returns {Options} */
 function checked(options) {
   for (const key of Object.keys(options)) {
-    if (!(key in DEFAULTS)) throw new TypeError(`PeerPool: there is no option "${key}"; there are ${Object.keys(DEFAULTS).join(", ")}`);
+    if (!(key in DEFAULTS))
+      throw new TypeError(`PeerPool: there is no option "${key}"; there are ${Object.keys(DEFAULTS).join(", ")}`);
   }
   const { tracker, enabled, content, cacheBytes, uploadLimitBps, neighbours } = options;
   if (tracker !== "") signalUrl(tracker);
   if (typeof enabled !== "boolean") throw new TypeError("PeerPool: enabled is true or false");
-  if (content !== null && (typeof content !== "string" || content === "")) throw new TypeError("PeerPool: content is a name or null");
+  if (content !== null && (typeof content !== "string" || content === ""))
+    throw new TypeError("PeerPool: content is a name or null");
   if (!(cacheBytes >= 0)) throw new TypeError("PeerPool: cacheBytes is a number of bytes, 0 or more");
   if (!(uploadLimitBps >= 0)) throw new TypeError("PeerPool: uploadLimitBps is a number of bits a second, 0 or more");
   if (!Number.isInteger(neighbours) || neighbours < 1 || neighbours > 16) throw new TypeError("PeerPool: neighbours is 1 to 16");

@@ -3,9 +3,9 @@
  * neighbours, delivered, kept.
  */
 
+import { MAX_SEGMENT_BYTES, PIECE_BYTES } from "./constants.js";
 import { Download } from "./download.js";
 import { Fetches } from "./fetches.js";
-import { MAX_SEGMENT_BYTES, PIECE_BYTES } from "./constants.js";
 import { groupKey, refKey } from "./identity.js";
 import { RangeSet } from "./range-set.js";
 import { Average } from "./rates.js";
@@ -108,7 +108,8 @@ export class Downloads {
     if (!download) return;
     download.requests.delete(request);
     if (download.requests.size > 0) return;
-    if (download.claimed || download.segment.heldCount > 0) this._neighbourhood.broadcast({ type: FRAME.ABANDON, ref: download.ref });
+    if (download.claimed || download.segment.heldCount > 0)
+      this._neighbourhood.broadcast({ type: FRAME.ABANDON, ref: download.ref });
     this._forget(download, nowMs);
   }
 
@@ -371,7 +372,9 @@ export class Downloads {
     return this._neighbourhood.greeted.some(
       (neighbour) =>
         neighbour.uploads &&
-        (neighbour.holds(download.ref) || neighbour.partial(download.ref) || (neighbour.claimMs(download.ref) ?? Number.NEGATIVE_INFINITY) > nowMs - CLAIM_PATIENCE_MS),
+        (neighbour.holds(download.ref) ||
+          neighbour.partial(download.ref) ||
+          (neighbour.claimMs(download.ref) ?? Number.NEGATIVE_INFINITY) > nowMs - CLAIM_PATIENCE_MS),
     );
   }
 

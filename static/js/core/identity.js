@@ -72,7 +72,12 @@ export function canonicalTrack(description) {
     const value = description[key];
     if (value === undefined || value === "") continue;
     let text = String(value).trim().toLowerCase();
-    if (key === "codecs") text = text.split(",").map((codec) => codec.trim()).sort().join(",");
+    if (key === "codecs")
+      text = text
+        .split(",")
+        .map((codec) => codec.trim())
+        .sort()
+        .join(",");
     pairs.push(`${key}=${text}`);
   }
   return pairs.join(";");

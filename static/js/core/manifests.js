@@ -4,7 +4,7 @@
  */
 
 import { Parser } from "m3u8-parser";
-import { contentName, initNumber, KIND_INIT, KIND_MEDIA, trackId, canonicalTrack } from "./identity.js";
+import { canonicalTrack, contentName, initNumber, KIND_INIT, KIND_MEDIA, trackId } from "./identity.js";
 
 /** @typedef {import("./download.js").SegmentSource} SegmentSource */
 /** @typedef {import("./identity.js").TrackDescription} TrackDescription */
@@ -71,7 +71,10 @@ export class SegmentTable {
         description: describeVariant(attributes),
       });
     }
-    for (const [group, type] of /** @type {const} */ ([["AUDIO", "audio"], ["SUBTITLES", "subtitles"]])) {
+    for (const [group, type] of /** @type {const} */ ([
+      ["AUDIO", "audio"],
+      ["SUBTITLES", "subtitles"],
+    ])) {
       for (const renditions of Object.values(manifest.mediaGroups?.[group] ?? {})) {
         for (const [name, { uri, language }] of Object.entries(renditions)) {
           if (!uri) continue;

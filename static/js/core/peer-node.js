@@ -51,7 +51,9 @@ export class PeerNode {
     this._uploads = new Uploads(uploadBytesPerMs, nowMs);
     this._neighbourhood = new Neighbourhood(session, this._uploads.enabled, this._outbox, nowMs);
     this._rumours = new Rumours(nowMs);
-    this._downloads = new Downloads(this._neighbourhood, this._store, this.ledger, this._outbox, this._rumours, () => this._groupSize());
+    this._downloads = new Downloads(this._neighbourhood, this._store, this.ledger, this._outbox, this._rumours, () =>
+      this._groupSize(),
+    );
   }
 
   // ---- out ----

@@ -36,14 +36,14 @@ export class TokenBucket {
    * Takes `amount` if it is there. An amount above the burst passes when the bucket is full, and leaves it in debt.
    * @param {number} amount
    * @param {number} nowMs
-   * @returns {number} 0 when taken, else the milliseconds to wait before asking again
+   * @returns {number} 0 when taken, else the milliseconds to wait before asking again, at least 1
    */
   take(amount, nowMs) {
     if (this.ratePerMs === Number.POSITIVE_INFINITY) return 0;
     this._tokens = Math.min(this.burst, this._tokens + (nowMs - this._updatedMs) * this.ratePerMs);
     this._updatedMs = nowMs;
-    const needed = Math.min(amount, this.burst);
-    if (this._tokens < needed) return this.ratePerMs === 0 ? Number.POSITIVE_INFINITY : (needed - this._tokens) / this.ratePerMs;
+    const needed = this.ratePerMs === 0 ? amount : Math.min(amount, this.burst);
+    if (this._tokens < needed) return Math.max(1, (needed - this._tokens) / this.ratePerMs); // Infinity where nothing passes
     this._tokens -= amount;
     return 0;
   }

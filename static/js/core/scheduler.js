@@ -11,7 +11,7 @@
  */
 
 import { PIECE_BYTES } from "./constants.js";
-import { hash32, variate, backoffMs } from "./suppression.js";
+import { backoffMs, hash32, variate } from "./suppression.js";
 import {
   BACKOFF_MAX_MS,
   BACKOFF_OF_DURATION,
@@ -197,7 +197,8 @@ function fastest(download, index, suppliers) {
  */
 function httpEtaMs(download, index, { httpFirstByteMs, httpRateBytesPerMs }, nowMs) {
   const fetch = download.fetch;
-  if (!fetch || index < fetch.currentPiece || index >= (fetch.endPiece ?? Number.POSITIVE_INFINITY)) return Number.POSITIVE_INFINITY;
+  if (!fetch || index < fetch.currentPiece || index >= (fetch.endPiece ?? Number.POSITIVE_INFINITY))
+    return Number.POSITIVE_INFINITY;
   const waitMs = fetch.firstByteMs === null ? Math.max(httpFirstByteMs.value, nowMs - fetch.startedMs) : 0;
   return waitMs + ((index + 1) * PIECE_BYTES - fetch.nextOffset) / fetchRate(fetch, httpRateBytesPerMs.value, nowMs);
 }

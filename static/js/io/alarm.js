@@ -14,10 +14,13 @@ export class Alarm {
     clearTimeout(this._timer);
     this._atMs = atMs;
     if (atMs === Number.POSITIVE_INFINITY) return;
-    this._timer = setTimeout(() => {
-      this._atMs = Number.POSITIVE_INFINITY;
-      this._ring(now());
-    }, Math.max(0, atMs - now()));
+    this._timer = setTimeout(
+      () => {
+        this._atMs = Number.POSITIVE_INFINITY;
+        this._ring(now());
+      },
+      Math.max(0, atMs - now()),
+    );
   }
 }
 

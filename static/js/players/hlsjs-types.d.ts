@@ -26,7 +26,12 @@ export interface LoaderConfig {
 }
 
 export interface LoaderCallbacks {
-  onSuccess(response: { url: string; data?: unknown; code?: number }, stats: LoaderStats, context: LoaderContext, details: unknown): void;
+  onSuccess(
+    response: { url: string; data?: unknown; code?: number },
+    stats: LoaderStats,
+    context: LoaderContext,
+    details: unknown,
+  ): void;
   onError(error: { code: number; text: string }, context: LoaderContext, details: unknown, stats: LoaderStats): void;
   onTimeout(stats: LoaderStats, context: LoaderContext, details: unknown): void;
   onAbort?(stats: LoaderStats, context: LoaderContext, details: unknown): void;

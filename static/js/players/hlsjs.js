@@ -157,7 +157,8 @@ function fragmentLoader(Base, session) {
     load(context, config, callbacks) {
       this.context = context;
       const { engine } = session;
-      const source = engine && session.table.find(context.url, context.rangeEnd ? (context.rangeStart ?? 0) : null, context.rangeEnd || null);
+      const source =
+        engine && session.table.find(context.url, context.rangeEnd ? (context.rangeStart ?? 0) : null, context.rangeEnd || null);
       if (engine && source && customised(this._hlsConfig) === null) {
         this._request = new FragmentRequest(this, session, engine, source, config, callbacks);
         return;

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { canonicalTrack, contentId, contentName, hex, initNumber, refKey, trackId, unhex } from "../../../static/js/core/identity.js";
+import {
+  canonicalTrack,
+  contentId,
+  contentName,
+  hex,
+  initNumber,
+  refKey,
+  trackId,
+  unhex,
+} from "../../../static/js/core/identity.js";
 import { vectors } from "../vectors.js";
 
 const frozen = vectors("identity");

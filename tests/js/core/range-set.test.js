@@ -15,7 +15,10 @@ test("a range set holds what a set of integers holds, in ranges that neither tou
         else ranges.remove(first, count);
         for (let value = first; value < first + count; value++) adds ? model.add(value) : model.delete(value);
       }
-      assert.deepEqual([...ranges.values()], [...model].sort((a, b) => a - b));
+      assert.deepEqual(
+        [...ranges.values()],
+        [...model].sort((a, b) => a - b),
+      );
       assert.equal(ranges.size, model.size);
       for (let value = 0; value < 75; value++) assert.equal(ranges.has(value), model.has(value));
       let end = -1;

@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SegmentTable } from "../../../static/js/core/manifests.js";
+
+const BASE = "https://cdn.example/live/";
+
+const MULTIVARIANT = `#EXTM3U
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="English",LANGUAGE="en",URI="en.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=800000,RESOLUTION=640x360,CODECS="avc1.4d401f,mp4a.40.2",AUDIO="a"
+low.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=2000000,RESOLUTION=960x540,CODECS="avc1.4d401f,mp4a.40.2",AUDIO="a"
+high.m3u8
+`;
+
+/** @param {number} first @param {string} [token] @param {string} [extra] */
+function media(first, token = "", extra = "") {
+  const lines = [0, 1, 2].map((index) => `#EXTINF:2,\nseg${first + index}.m4s${token}`);
+  return `#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:${first}\n${extra}#EXT-X-MAP:URI="init.mp4${token}"\n${lines.join("\n")}\n`;
+}
+
+/** @param {string} multivariant @param {string} playlist @param {string} text */
+function tableOf(multivariant, playlist, text) {
+  const table = new SegmentTable();
+  table.observe(`${BASE}master.m3u8`, `${BASE}master.m3u8`, multivariant);
+  table.observe(playlist, playlist, text);
+  return table;
+}
+
+test("segments are named by track, media sequence and discontinuity", () => {
+  const text = media(7, "", "#EXT-X-DISCONTINUITY-SEQUENCE:4\n");
+  const source = tableOf(MULTIVARIANT, `${BASE}low.m3u8`, text).find(`${BASE}seg8.m4s`, null, null);
+  assert.equal(source?.ref.number, 8);
+  assert.equal(source?.ref.discontinuity, 4);
+  assert.equal(source?.durationSec, 2);
+});
+
+test("the same segment has one name whatever the token, the host and the refresh", () => {
+  const plain = tableOf(MULTIVARIANT, `${BASE}low.m3u8`, media(7)).find(`${BASE}seg8.m4s`, null, null);
+  const signed = tableOf(MULTIVARIANT.replaceAll(".m3u8", ".m3u8?t=9"), `${BASE}low.m3u8?t=9`, media(7, "?t=9"));
+  const refreshed = tableOf(MULTIVARIANT, `${BASE}low.m3u8?_HLS_msn=8`, media(6));
+  assert.deepEqual(signed.find(`${BASE}seg8.m4s?t=9`, null, null)?.ref, plain?.ref);
+  assert.deepEqual(refreshed.find(`${BASE}seg8.m4s`, null, null)?.ref, plain?.ref);
+});
+
+test("renditions are different tracks, and so is sound", () => {
+  const table = tableOf(MULTIVARIANT, `${BASE}low.m3u8`, media(1));
+  table.observe(`${BASE}high.m3u8`, `${BASE}high.m3u8`, media(1).replaceAll("seg", "high"));
+  table.observe(`${BASE}en.m3u8`, `${BASE}en.m3u8`, media(1).replaceAll("seg", "en"));
+  const tracks = ["seg1", "high1", "en1"].map((name) => table.find(`${BASE}${name}.m4s`, null, null)?.ref.track);
+  assert.equal(new Set(tracks).size, 3);
+});
+
+test("renditions that differ in nothing but bandwidth are told apart by it", () => {
+  const twins = MULTIVARIANT.replace("960x540", "640x360");
+  const low = tableOf(twins, `${BASE}low.m3u8`, media(1)).find(`${BASE}seg1.m4s`, null, null);
+  const high = tableOf(twins, `${BASE}high.m3u8`, media(1)).find(`${BASE}seg1.m4s`, null, null);
+  assert.notEqual(low?.ref.track, high?.ref.track);
+});
+
+test("an init segment is known by its own name", () => {
+  const source = tableOf(MULTIVARIANT, `${BASE}low.m3u8`, media(1)).find(`${BASE}init.mp4`, null, null);
+  assert.equal(source?.ref.kind, 1);
+});
+
+test("byte ranges of one resource are different segments", () => {
+  const text =
+    "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n#EXT-X-BYTERANGE:100@0\nall.mp4\n#EXTINF:2,\n#EXT-X-BYTERANGE:50\nall.mp4\n";
+  const table = tableOf(MULTIVARIANT, `${BASE}low.m3u8`, text);
+  assert.equal(table.find(`${BASE}all.mp4`, 0, 100)?.ref.number, 0);
+  const second = table.find(`${BASE}all.mp4`, 100, 150);
+  assert.deepEqual([second?.ref.number, second?.rangeStart, second?.rangeEnd], [1, 100, 150]);
+  assert.equal(table.find(`${BASE}all.mp4`, null, null), null);
+});
+
+test("what has just left a live playlist is still known, what left long ago is not", () => {
+  const table = tableOf(MULTIVARIANT, `${BASE}low.m3u8`, media(1));
+  table.observe(`${BASE}low.m3u8`, `${BASE}low.m3u8`, media(4));
+  assert.ok(table.find(`${BASE}seg1.m4s`, null, null));
+  for (const first of [7, 10, 13]) table.observe(`${BASE}low.m3u8`, `${BASE}low.m3u8`, media(first));
+  assert.equal(table.find(`${BASE}seg1.m4s`, null, null), null);
+});
+
+test("keys and everything that is no playlist are unknown", () => {
+  const table = tableOf(MULTIVARIANT, `${BASE}low.m3u8`, media(1, "", '#EXT-X-KEY:METHOD=AES-128,URI="key.bin"\n'));
+  table.observe(`${BASE}x`, `${BASE}x`, "<html>");
+  assert.equal(table.find(`${BASE}key.bin`, null, null), null);
+  assert.equal(table.contentName, "cdn.example/live/master.m3u8");
+});
+
+test("segments are where the playlist was answered, not where it was asked for", () => {
+  const table = new SegmentTable();
+  table.observe("https://a.example/p.m3u8", "https://edge.example/x/p.m3u8", media(1));
+  assert.ok(table.find("https://edge.example/x/seg1.m4s", null, null));
+  assert.equal(table.contentName, "a.example/p.m3u8");
+});

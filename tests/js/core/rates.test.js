@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Average, TokenBucket } from "../../../static/js/core/rates.js";
+
+test("an average starts from its guess, takes the first sample whole, then moves slowly", () => {
+  const average = new Average(100);
+  assert.equal(average.value, 100);
+  average.add(10);
+  assert.equal(average.value, 10);
+  average.add(20);
+  assert.ok(average.value > 10 && average.value < 15);
+});
+
+test("a bucket passes its rate and no more, whatever is asked", () => {
+  const bucket = new TokenBucket(100, 1000, 0);
+  let passed = 0;
+  for (let nowMs = 0; nowMs <= 10_000; nowMs += 3) if (bucket.take(700, nowMs) === 0) passed += 700;
+  assert.ok(passed <= 100 * 10_000 + 1000 && passed > 0.95 * 100 * 10_000, `${passed}`);
+});
+
+test("a bucket says how long to wait", () => {
+  const bucket = new TokenBucket(2, 100, 0);
+  assert.equal(bucket.take(100, 0), 0);
+  const waitMs = bucket.take(50, 0);
+  assert.equal(waitMs, 25);
+  assert.equal(bucket.take(50, waitMs), 0);
+});
+
+test("no rate passes nothing for ever, no cap passes all", () => {
+  assert.equal(new TokenBucket(0, 0, 0).take(1, 5), Number.POSITIVE_INFINITY);
+  assert.equal(new TokenBucket(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 0).take(1e12, 0), 0);
+});

@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { PIECE_BYTES } from "../../../static/js/core/constants.js";
+import { Segment } from "../../../static/js/core/segment.js";
+
+const ref = { track: "00".repeat(8), kind: 0, discontinuity: 0, number: 1 };
+
+test("pieces make the whole in any order, and each counts once", () => {
+  const segment = new Segment(ref, PIECE_BYTES + 3);
+  assert.ok(segment.put(1, Uint8Array.of(7, 8, 9), true));
+  assert.ok(!segment.put(1, Uint8Array.of(1, 1, 1), true));
+  assert.ok(!segment.complete);
+  assert.ok(segment.put(0, new Uint8Array(PIECE_BYTES).fill(5), false));
+  assert.ok(segment.complete);
+  assert.equal(segment.peerBytes, 3);
+  const whole = segment.assemble();
+  assert.deepEqual([whole[0], ...whole.subarray(PIECE_BYTES)], [5, 7, 8, 9]);
+});
+
+test("what is delivered is a copy: a player that takes the buffer away takes nothing from the neighbours", () => {
+  const segment = new Segment(ref, 3);
+  segment.put(0, Uint8Array.of(1, 2, 3), false);
+  structuredClone(segment.assemble().buffer, { transfer: [segment.assemble().buffer] });
+  segment.assemble().fill(0);
+  assert.deepEqual(segment.piece(0), Uint8Array.of(1, 2, 3));
+});
+
+test("a piece of another length than its place asks for is refused", () => {
+  assert.ok(!new Segment(ref, 10).put(0, new Uint8Array(9), true));
+});
+
+test("a declared size allocates nothing", () => {
+  const before = process.memoryUsage().arrayBuffers;
+  const segments = Array.from({ length: 1000 }, () => new Segment(ref, 64 * 2 ** 20));
+  assert.ok(process.memoryUsage().arrayBuffers - before < 2 ** 20);
+  assert.equal(segments[0]?.pieceCount, 2048);
+});

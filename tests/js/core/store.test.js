@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Segment } from "../../../static/js/core/segment.js";
+import { Store } from "../../../static/js/core/store.js";
+
+/** @param {number} number @param {number} sizeBytes */
+function segment(number, sizeBytes) {
+  const made = new Segment({ track: "00".repeat(8), kind: 0, discontinuity: 0, number }, sizeBytes);
+  made.put(0, new Uint8Array(sizeBytes), false);
+  return made;
+}
+
+test("a store stays below its cap and lets the least recently used go", () => {
+  const store = new Store(300);
+  for (const number of [1, 2, 3]) assert.deepEqual(store.add(segment(number, 100)), []);
+  assert.ok(store.use(segment(1, 100).ref));
+  const gone = store.add(segment(4, 150)).map((ref) => ref.number);
+  assert.deepEqual(gone, [2, 3]);
+  assert.equal(store.heldBytes, 250);
+  assert.deepEqual(
+    [...store.refs()].map((ref) => ref.number),
+    [1, 4],
+  );
+});
+
+test("a segment above the cap is not kept", () => {
+  const store = new Store(50);
+  assert.equal(store.add(segment(1, 100)).length, 1);
+  assert.equal(store.heldBytes, 0);
+});
+
+test("the same segment is counted once", () => {
+  const store = new Store(300);
+  store.add(segment(1, 100));
+  store.add(segment(1, 100));
+  assert.equal(store.heldBytes, 100);
+});
