@@ -160,7 +160,7 @@ export class Engine {
   _execute(command) {
     switch (command.type) {
       case "send":
-        this._connections.get(command.neighbour)?.send(command.bulk, command.bytes);
+        this._send(command);
         break;
       case "fetch":
         this._http.start(command.job, command.url, command.rangeStart, command.rangeEnd);
@@ -184,6 +184,12 @@ export class Engine {
       default:
         this._executeMembership(command);
     }
+  }
+
+  /** @param {import("./core/outbox.js").SendCommand} command */
+  _send({ neighbour, bulk, bytes }) {
+    const bufferedBytes = this._connections.get(neighbour)?.send(bulk, bytes) ?? 0;
+    if (bulk) this._node.drained(neighbour, bufferedBytes, now());
   }
 
   /** @param {MembershipCommand} command */

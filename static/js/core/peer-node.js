@@ -137,7 +137,10 @@ export class PeerNode {
     if (neighbour) this._downloads.neighbourGone(neighbour, nowMs);
   }
 
-  /** @param {number} id @param {number} bufferedBytes  its bulk channel's @param {number} nowMs */
+  /**
+   * What a neighbour's bulk channel has not sent yet; told after every bulk send and when it has become little.
+   * @param {number} id @param {number} bufferedBytes @param {number} nowMs
+   */
   drained(id, bufferedBytes, nowMs) {
     this._nowMs = nowMs;
     this._uploads.drained(id, bufferedBytes);

@@ -73,17 +73,22 @@ export class PeerConnection {
     else this._addCandidate(init);
   }
 
-  /** @param {boolean} bulk @param {Uint8Array<ArrayBuffer>} bytes */
+  /**
+   * @param {boolean} bulk @param {Uint8Array<ArrayBuffer>} bytes
+   * @returns {number} what that channel has not sent yet. At or below BULK_LOW_WATER_BYTES no `drained` will follow: the
+   *   browser tells of crossing the mark, not of being below it
+   */
   send(bulk, bytes) {
     const channel = bulk ? this._bulk : this._control;
-    if (channel.readyState !== "open") return;
+    if (channel.readyState !== "open") return 0;
     try {
       channel.send(bytes);
     } catch {
       this._ended(); // its buffer is full, or it closed this very moment
-      return;
+      return 0;
     }
     if (!bulk && channel.bufferedAmount > CONTROL_BUFFER_MAX_BYTES) this._ended();
+    return channel.bufferedAmount;
   }
 
   /** Hangs up; nothing more is told. */

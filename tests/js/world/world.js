@@ -13,6 +13,8 @@ import { Stream } from "./stream.js";
 
 /** What the CDN sends at once. */
 const CHUNK_BYTES = 16384;
+/** bufferedAmountLowThreshold of the bulk channel. */
+const LOW_WATER_BYTES = 32768;
 
 /**
  * @typedef {object} PeerShape
@@ -230,9 +232,13 @@ export class WorldPeer {
     if (bulk) {
       this._uplinkFreeMs = leavesMs;
       link.queuedBytes += bytes.length;
+      this.node.drained(linkId, link.queuedBytes, clock.nowMs);
       clock.at(leavesMs, () => {
+        const before = link.queuedBytes;
         link.queuedBytes -= bytes.length;
-        if (link.queuedBytes <= 32768) this.turn((nowMs) => this.node.drained(linkId, link.queuedBytes, nowMs));
+        // As a browser does: when the mark is crossed, and never for a channel that was below it all along.
+        const crossed = before > LOW_WATER_BYTES && link.queuedBytes <= LOW_WATER_BYTES;
+        if (crossed) this.turn((nowMs) => this.node.drained(linkId, link.queuedBytes, nowMs));
       });
     }
     let arrivesMs = leavesMs + this.latencyMs + other.latencyMs;
