@@ -113,6 +113,8 @@ export class Download {
     const known = source.rangeStart !== null && source.rangeEnd !== null ? source.rangeEnd - source.rangeStart : null;
     this.segment = new Segment(source.ref, known);
     this.expectedBytes = expectedBytes;
+    /** What a neighbour receiving it says its size is; only a hint of which pieces there are. @type {number | null} */
+    this.declaredBytes = null;
     this.createdMs = nowMs;
     /** @type {Map<number, number>} request -> its deadline */
     this.requests = new Map();
@@ -146,11 +148,14 @@ export class Download {
 
   /** How many pieces it has, or is likely to have at least. */
   get likelyPieceCount() {
-    return this.segment.pieceCount ?? Math.max(1, Math.floor((this.expectedBytes * 0.75) / PIECE_BYTES));
+    if (this.segment.pieceCount !== null) return this.segment.pieceCount;
+    if (this.declaredBytes !== null) return Math.ceil(this.declaredBytes / PIECE_BYTES);
+    // Three quarters of the usual: asking for pieces beyond the end costs a request that is ignored.
+    return Math.max(1, Math.floor((this.expectedBytes * 0.75) / PIECE_BYTES));
   }
 
   get missingBytes() {
-    return Math.max(0, (this.segment.sizeBytes ?? this.expectedBytes) - this.segment.heldBytes);
+    return Math.max(0, (this.segment.sizeBytes ?? this.declaredBytes ?? this.expectedBytes) - this.segment.heldBytes);
   }
 
   /** @param {number} atMs  look again then */

@@ -73,6 +73,11 @@ export class PeerNode {
     return this._neighbourhood.greeted.length;
   }
 
+  /** @returns {Iterable<SegmentRef>} segments held whole */
+  held() {
+    return this._store.refs();
+  }
+
   /** Members of our cluster as the tracker last said, or 0. */
   get clusterSize() {
     return this._clusterSize ?? 0;

@@ -88,6 +88,7 @@ function findSuppliers(download, neighbours, nowMs) {
     const partial = neighbour.partial(download.ref);
     const sizeBytes = download.segment.sizeBytes;
     if (partial && (sizeBytes === null || sizeBytes === partial.sizeBytes)) {
+      download.declaredBytes = partial.sizeBytes;
       suppliers.push({ neighbour, holds: (index) => partial.pieces.has(index) });
     }
   }

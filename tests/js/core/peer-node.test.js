@@ -1,0 +1,229 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { PIECE_BYTES } from "../../../static/js/core/constants.js";
+import { PeerNode } from "../../../static/js/core/peer-node.js";
+import { decodeFrame, encodeFrame, FRAME, REFUSED_NOT_HELD, REFUSED_NOT_UPLOADING } from "../../../static/js/core/wire.js";
+
+/** @typedef {import("../../../static/js/core/wire.js").Frame} Frame */
+
+const ref = { track: "08edb3d440f8a257", kind: 0, discontinuity: 0, number: 7 };
+const source = { ref, url: "https://cdn.example/7.m4s", rangeStart: null, rangeEnd: null, durationSec: 2 };
+const OURS = "0000000000000001";
+const THEIRS = "0000000000000002";
+
+/** @param {Partial<import("../../../static/js/core/peer-node.js").NodeOptions>} [options] */
+function nodeOf(options = {}) {
+  return new PeerNode({ session: OURS, storeBytes: 1e9, uploadBytesPerMs: Number.POSITIVE_INFINITY, ...options }, 0);
+}
+
+/** @param {PeerNode} node @param {number} [link] @param {string} [session] @param {boolean} [offered] */
+function greet(node, link = 1, session = THEIRS, offered = true) {
+  node.neighbourOpened(link, offered, 0);
+  say(node, { type: FRAME.HELLO, version: 1, session, peer: "aa".repeat(10), flags: 0 }, link);
+  node.takeCommands();
+}
+
+/** @param {PeerNode} node @param {Frame} frame @param {number} [link] @param {number} [nowMs] */
+function say(node, frame, link = 1, nowMs = 0) {
+  node.frameReceived(link, encodeFrame(frame), nowMs);
+}
+
+/** @param {PeerNode} node @returns {(Frame & { to: number })[]} what it sent since last asked */
+function sent(node) {
+  return node.takeCommands().flatMap((command) => {
+    const frame = command.type === "send" && decodeFrame(command.bytes);
+    return frame ? [{ ...frame, to: command.type === "send" ? command.neighbour : 0 }] : [];
+  });
+}
+
+/** @param {PeerNode} node @param {string} type */
+const commands = (node, type) => node.takeCommands().filter((command) => command.type === type);
+
+/** A node that holds segment 7, of two pieces. @param {Partial<import("../../../static/js/core/peer-node.js").NodeOptions>} [options] */
+function holder(options) {
+  const node = nodeOf(options);
+  node.request(source, 0, 0);
+  const [fetch] = commands(node, "fetch");
+  assert.ok(fetch?.type === "fetch");
+  node.fetchStarted(fetch.job, { partial: false, sizeBytes: PIECE_BYTES + 5 }, 10);
+  node.fetchReceived(fetch.job, new Uint8Array(PIECE_BYTES + 5).fill(9), 20);
+  node.fetchFinished(fetch.job, 30);
+  node.takeCommands();
+  return node;
+}
+
+test("both sides greet first, and tell what they hold", () => {
+  const node = holder();
+  node.neighbourOpened(1, true, 40);
+  const types = sent(node).map((frame) => frame.type);
+  assert.deepEqual(types, [FRAME.HELLO, FRAME.PING, FRAME.HAVE]);
+});
+
+test("a neighbour that speaks before its HELLO, another version, or nonsense is dropped", () => {
+  const hello = { type: FRAME.HELLO, version: 2, session: THEIRS, peer: "aa".repeat(10), flags: 0 };
+  for (const bytes of [encodeFrame({ type: FRAME.PING, nonce: 1 }), encodeFrame(hello), Uint8Array.of(2, 1), new Uint8Array(0)]) {
+    const node = nodeOf();
+    node.neighbourOpened(1, true, 0);
+    node.frameReceived(1, bytes, 0);
+    assert.equal(commands(node, "drop").length, 1);
+    assert.equal(node.neighbourCount, 0);
+  }
+});
+
+test("a connection to oneself is dropped", () => {
+  const node = nodeOf();
+  node.neighbourOpened(1, true, 0);
+  say(node, { type: FRAME.HELLO, version: 1, session: OURS, peer: "aa".repeat(10), flags: 0 });
+  assert.equal(commands(node, "drop").length, 1);
+});
+
+test("of two connections between two browsers both drop the same one", () => {
+  /** @param {string} session @param {string} other @param {boolean} offeredFirst @returns {number[]} */
+  const dropped = (session, other, offeredFirst) => {
+    const node = nodeOf({ session });
+    greet(node, 1, other, offeredFirst);
+    node.neighbourOpened(2, !offeredFirst, 0);
+    say(node, { type: FRAME.HELLO, version: 1, session: other, peer: "aa".repeat(10), flags: 0 }, 2);
+    return commands(node, "drop").map((command) => (command.type === "drop" ? command.neighbour : 0));
+  };
+  // Link 1 was offered by the lower session in one run, by the higher in the other.
+  assert.deepEqual(dropped(OURS, THEIRS, true), [2]);
+  assert.deepEqual(dropped(THEIRS, OURS, false), [2]);
+  assert.deepEqual(dropped(OURS, THEIRS, false), [1]);
+  assert.deepEqual(dropped(THEIRS, OURS, true), [1]);
+});
+
+test("what is held is served, what is not is refused, what is beyond the end is ignored", () => {
+  const node = holder();
+  greet(node);
+  say(node, { type: FRAME.REQUEST, ref, ranges: [[0, 5]] });
+  const pieces = sent(node);
+  assert.deepEqual(
+    pieces.map((frame) => frame.type),
+    [FRAME.PIECE, FRAME.PIECE],
+  );
+  say(node, { type: FRAME.REQUEST, ref: { ...ref, number: 8 }, ranges: [[0, 1]] });
+  const [refusal] = sent(node);
+  assert.ok(refusal?.type === FRAME.REFUSE && refusal.reason === REFUSED_NOT_HELD);
+});
+
+test("who does not upload says so, tells nothing and refuses", () => {
+  const node = holder({ uploadBytesPerMs: 0 });
+  node.neighbourOpened(1, true, 40);
+  const [hello, ...rest] = sent(node);
+  assert.ok(hello?.type === FRAME.HELLO && hello.flags === 1);
+  assert.ok(!rest.some((frame) => frame.type === FRAME.HAVE));
+  say(node, { type: FRAME.HELLO, version: 1, session: THEIRS, peer: "aa".repeat(10), flags: 0 });
+  say(node, { type: FRAME.REQUEST, ref, ranges: [[0, 1]] });
+  const refusal = sent(node).find((frame) => frame.type === FRAME.REFUSE);
+  assert.ok(refusal?.type === FRAME.REFUSE && refusal.reason === REFUSED_NOT_UPLOADING);
+});
+
+test("a piece nobody asked for is not taken", () => {
+  const node = nodeOf();
+  greet(node);
+  node.request(source, 10_000, 0);
+  node.takeCommands();
+  say(node, { type: FRAME.PIECE, ref, sizeBytes: 3, index: 0, payload: Uint8Array.of(1, 2, 3) });
+  assert.equal(commands(node, "deliver").length, 0);
+  assert.equal(node.ledger.wastedBytes, 3);
+});
+
+test("what a neighbour holds is asked of it while there is time, and delivered", () => {
+  const node = nodeOf();
+  greet(node);
+  const { number: _, ...group } = ref;
+  say(node, { type: FRAME.HAVE, group, ranges: [[7, 1]] });
+  node.request(source, 10_000, 0);
+  const [request] = sent(node);
+  assert.ok(request?.type === FRAME.REQUEST);
+  say(node, { type: FRAME.PIECE, ref, sizeBytes: 3, index: 0, payload: Uint8Array.of(1, 2, 3) }, 1, 50);
+  const [delivery] = commands(node, "deliver");
+  assert.ok(delivery?.type === "deliver");
+  assert.deepEqual([...delivery.bytes], [1, 2, 3]);
+  assert.equal(delivery.peerBytes, 3);
+});
+
+test("a claim is passed on once, not back, and not beyond two hops", () => {
+  const node = nodeOf();
+  greet(node, 1, "00000000000000aa");
+  greet(node, 2, "00000000000000bb");
+  say(node, { type: FRAME.CLAIM, ref, hops: 0 }, 1);
+  say(node, { type: FRAME.CLAIM, ref, hops: 1 }, 2);
+  const passed = sent(node);
+  assert.equal(passed.length, 1);
+  assert.ok(passed[0]?.type === FRAME.CLAIM && passed[0].hops === 1 && passed[0].to === 2);
+  say(node, { type: FRAME.CLAIM, ref: { ...ref, number: 9 }, hops: 2 }, 1);
+  assert.equal(sent(node).length, 0);
+});
+
+test("a claim keeps others from the CDN, until it dies or time is short", () => {
+  const node = nodeOf();
+  greet(node);
+  node.joined("bb".repeat(10), 2, 0);
+  say(node, { type: FRAME.CLAIM, ref, hops: 0 });
+  node.request(source, 8000, 0);
+  assert.equal(commands(node, "fetch").length, 0);
+  let fetched = 0;
+  for (let nowMs = 0; nowMs < 8000 && fetched === 0; nowMs += 10) {
+    node.timerFired(nowMs);
+    if (commands(node, "fetch").length > 0) fetched = nowMs;
+  }
+  assert.ok(fetched >= 1500 && fetched < 7000, `fetched after ${fetched} ms`);
+});
+
+test("a CDN failure with nobody to help is told to the player, with its status", () => {
+  const node = nodeOf();
+  const request = node.request(source, 0, 0);
+  const [fetch] = commands(node, "fetch");
+  assert.ok(fetch?.type === "fetch");
+  node.fetchFailed(fetch.job, { status: 404, reason: "Not Found" }, 5);
+  assert.deepEqual(commands(node, "fail"), [{ type: "fail", request, status: 404, reason: "Not Found" }]);
+});
+
+test("a range refused by the CDN is answered by taking the whole", () => {
+  const node = nodeOf();
+  greet(node);
+  say(node, { type: FRAME.PROGRESS, ref, sizeBytes: 3 * PIECE_BYTES, ranges: [[2, 1]] });
+  node.request(source, 5000, 0);
+  say(node, { type: FRAME.PIECE, ref, sizeBytes: 3 * PIECE_BYTES, index: 2, payload: new Uint8Array(PIECE_BYTES) }, 1, 40);
+  node.takeCommands();
+  /** @type {import("../../../static/js/core/outbox.js").FetchCommand | undefined} */
+  let fetch;
+  for (let nowMs = 40; nowMs < 5000 && !fetch; nowMs += 10) {
+    node.timerFired(nowMs);
+    const [command] = commands(node, "fetch");
+    if (command?.type === "fetch") fetch = command;
+  }
+  assert.deepEqual([fetch?.rangeStart, fetch?.rangeEnd], [0, 2 * PIECE_BYTES]);
+  const job = fetch?.job ?? 0;
+  node.fetchStarted(job, { partial: false, sizeBytes: 3 * PIECE_BYTES }, 4900);
+  node.fetchReceived(job, new Uint8Array(3 * PIECE_BYTES), 4950);
+  assert.equal(commands(node, "deliver").length, 1);
+});
+
+test("a body longer than it said it was (compressed on its way) is delivered whole", () => {
+  const node = nodeOf();
+  node.request(source, 0, 0);
+  const [fetch] = commands(node, "fetch");
+  assert.ok(fetch?.type === "fetch");
+  node.fetchStarted(fetch.job, { partial: false, sizeBytes: PIECE_BYTES }, 1);
+  node.fetchReceived(fetch.job, new Uint8Array(1000), 2);
+  node.fetchReceived(fetch.job, new Uint8Array(2 * PIECE_BYTES), 3);
+  node.fetchFinished(fetch.job, 4);
+  const [delivery] = commands(node, "deliver");
+  assert.equal(delivery?.type === "deliver" && delivery.bytes.length, 2 * PIECE_BYTES + 1000);
+});
+
+test("a player that lets go leaves no request, no fetch and no claim behind", () => {
+  const node = nodeOf();
+  greet(node);
+  const request = node.request(source, 0, 0);
+  node.takeCommands();
+  node.cancel(request, 5);
+  const after = node.takeCommands();
+  assert.ok(after.some((command) => command.type === "abort"));
+  assert.ok(after.some((command) => command.type === "send" && decodeFrame(command.bytes)?.type === FRAME.ABANDON));
+  for (let nowMs = 0; nowMs < 5000; nowMs += 100) node.timerFired(nowMs);
+  assert.equal(commands(node, "fetch").length, 0);
+});

@@ -1,0 +1,143 @@
+/** The shipped peer cores as a swarm, in memory: docs of the model are in tests/js/world. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Player } from "../world/player.js";
+import { Stream } from "../world/stream.js";
+import { World } from "../world/world.js";
+
+const LIVE = 15;
+const VOD = Number.POSITIVE_INFINITY;
+
+/**
+ * @param {object} shape
+ * @param {number} shape.viewers
+ * @param {number} [shape.windowSegments]
+ * @param {number} [shape.bitrateBps]
+ * @param {number} [shape.everyMs]  between joins
+ * @param {number} [shape.seed]
+ * @param {(index: number) => import("../world/world.js").PeerShape} [shape.peer]
+ */
+function swarm({ viewers, windowSegments = LIVE, bitrateBps = 1_600_000, everyMs = 1000, seed = 1, peer = () => ({}) }) {
+  const stream = new Stream({ windowSegments, bitrateBps });
+  const world = new World(new Map([[stream.track, stream]]), seed);
+  /** @type {Player[]} */
+  const players = [];
+  for (let index = 0; index < viewers; index++) {
+    world.clock.at((index + world.random() * 0.7) * everyMs, () => {
+      const member = world.join(peer(index));
+      world.introduce(member, 8);
+      players.push(new Player(member, stream));
+    });
+  }
+  const joinedMs = viewers * everyMs + 4000;
+  world.run(joinedMs);
+  return { stream, world, players, joinedMs, fresh: stream.live ? stream.newest(joinedMs) + 1 : 0 };
+}
+
+/** @param {Player[]} players */
+const stalls = (players) => players.reduce((sum, player) => sum + player.stalls, 0);
+
+/** @param {World} world @param {Stream} stream @param {number} fresh */
+const steadyCopies = (world, stream, fresh) =>
+  world.copiesPerSegment((number) => number >= fresh && number < stream.newest(world.clock.nowMs) - 1);
+
+for (const seed of [1, 2, 3]) {
+  test(`live, five viewers: a fresh segment enters about once and nobody stalls (seed ${seed})`, () => {
+    const { world, stream, players, joinedMs, fresh } = swarm({ viewers: 5, seed });
+    world.run(joinedMs + 60_000);
+    assert.equal(stalls(players), 0);
+    assert.ok(steadyCopies(world, stream, fresh) <= 1.25, `${steadyCopies(world, stream, fresh)} copies`);
+    for (const player of players) assert.ok(player.latencySec < 9, `${player.latencySec} s behind`);
+  });
+}
+
+test("live, ten viewers: the swarm is no slower than the CDN to any of them", () => {
+  const { world, stream, players, joinedMs, fresh } = swarm({ viewers: 10 });
+  world.run(joinedMs + 40_000);
+  assert.equal(stalls(players), 0);
+  assert.ok(steadyCopies(world, stream, fresh) <= 1.5);
+});
+
+test("the same seed is the same run, to the byte", () => {
+  const runs = [0, 1].map(() => {
+    const { world, players, joinedMs } = swarm({ viewers: 4, seed: 9 });
+    world.run(joinedMs + 10_000);
+    return JSON.stringify([world.originLog, players.map((player) => player.peer.node.ledger)]);
+  });
+  assert.equal(runs[0], runs[1]);
+});
+
+test("segments smaller than a channel's mark keep flowing", () => {
+  const { world, stream, players, joinedMs, fresh } = swarm({ viewers: 3, bitrateBps: 96_000 });
+  world.run(joinedMs + 60_000);
+  assert.ok(steadyCopies(world, stream, fresh) <= 1.25, `${steadyCopies(world, stream, fresh)} copies`);
+  assert.equal(stalls(players), 0);
+});
+
+test("VOD, staggered: late viewers are served by those before them", () => {
+  const { world, players, joinedMs } = swarm({ viewers: 5, windowSegments: VOD, everyMs: 3000 });
+  world.run(joinedMs + 40_000);
+  assert.equal(stalls(players), 0);
+  assert.ok(world.copiesPerSegment() <= 1.4, `${world.copiesPerSegment()} copies`);
+});
+
+test("alone, a viewer is as fast as plain HTTP, and takes every byte once", () => {
+  const { world, players, joinedMs } = swarm({ viewers: 1 });
+  world.run(joinedMs + 20_000);
+  const player = /** @type {Player} */ (players[0]);
+  assert.equal(world.copiesPerSegment(), 1);
+  // Two CDN latencies each way and the body at its rate: nothing of ours in between.
+  assert.ok((player.firstFrameMs ?? Number.POSITIVE_INFINITY) <= 2 * 20 + player.stream.sizeBytes(12) / 2500 + 1);
+});
+
+test("a viewer who vanishes mid-transfer, unnoticed for five seconds, costs no one a stall", () => {
+  const { world, players, joinedMs } = swarm({ viewers: 6 });
+  for (const [delayMs, index] of /** @type {const} */ ([
+    [1100, 0],
+    [6300, 3],
+  ])) {
+    world.clock.at(joinedMs + delayMs, () => /** @type {Player} */ (players[index]).peer.leave(5000));
+  }
+  world.run(joinedMs + 30_000);
+  assert.equal(stalls(players.filter((player) => !player.peer.gone)), 0);
+});
+
+test("whose CDN crawls is carried by the others, and does not hold them up", () => {
+  const { world, players, joinedMs } = swarm({ viewers: 5 });
+  const slow = /** @type {Player} */ (players[4]);
+  slow.peer.cdnBytesPerMs = 50_000 / 8000;
+  const before = { peers: slow.peerBytes, all: slow.receivedBytes };
+  world.run(joinedMs + 30_000);
+  assert.equal(stalls(players), 0);
+  assert.ok(slow.peerBytes - before.peers > 0.8 * (slow.receivedBytes - before.all));
+});
+
+test("while the origin is gone, what one holds the others play", () => {
+  const { world, players, joinedMs } = swarm({ viewers: 3, windowSegments: VOD, everyMs: 8000 });
+  world.originDown = true;
+  world.run(joinedMs + 10_000);
+  assert.equal(stalls(players), 0);
+  world.originDown = false;
+  world.run(joinedMs + 40_000);
+  assert.equal(stalls(players), 0);
+});
+
+test("who uploads nothing still plays, and who is asked beyond its cap never exceeds it", () => {
+  const peer = (/** @type {number} */ index) => (index === 1 ? { uploadLimitBps: 0 } : { uploadLimitBps: 2e6 });
+  const { world, players, joinedMs } = swarm({ viewers: 4, peer });
+  world.run(joinedMs + 30_000);
+  assert.equal(stalls(players), 0);
+  assert.equal(players[1]?.peer.node.ledger.sentBytes, 0);
+  for (const player of players) {
+    const seconds = (world.clock.nowMs + 1000) / 1000;
+    assert.ok(player.peer.node.ledger.sentBytes <= (2e6 / 8) * seconds);
+  }
+});
+
+test("a wandering viewer's store stays below its cap, and its neighbours are told what is gone", () => {
+  const { world, players, joinedMs } = swarm({ viewers: 3, peer: () => ({ storeBytes: 3_000_000 }) });
+  world.run(joinedMs + 60_000);
+  assert.equal(stalls(players), 0);
+  for (const { peer } of players) assert.ok([...peer.node.held()].length <= 9);
+});
