@@ -1,0 +1,211 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { NEIGHBOURS_MAX } from "../../../static/js/core/constants.js";
+import { Membership } from "../../../static/js/core/membership.js";
+import { CONNECT_TIMEOUT_MS } from "../../../static/js/core/tuning.js";
+import { seeded } from "../world/clock.js";
+
+const CONTENT = "ab".repeat(20);
+const SESSION = "00".repeat(8);
+const US = "5".repeat(20);
+
+/** @param {string | number} digit @returns {string} a peer id */
+const peer = (digit) => String(digit).padStart(20, "0");
+
+/** @param {Membership} membership @returns {Record<string, any>[]} */
+const commands = (membership) => /** @type {any[]} */ (membership.takeCommands());
+
+/** @param {string[]} neighbours @param {number} [clusterSize] */
+const welcome = (neighbours, clusterSize = neighbours.length + 1) => ({
+  type: "welcome",
+  peer: US,
+  neighbours,
+  cluster_size: clusterSize,
+  ice_servers: [{ urls: "stun:stun.example" }],
+  ping_interval_ms: 25_000,
+  report_interval_ms: 30_000,
+});
+
+/** @param {string[]} neighbours @param {{ wanted?: number, clusterSize?: number }} [options] */
+function joined(neighbours, { wanted = 8, clusterSize } = {}) {
+  const membership = new Membership(CONTENT, SESSION, wanted, seeded(1));
+  membership.start();
+  membership.socketOpened(0);
+  membership.messageReceived(welcome(neighbours, clusterSize), 0);
+  return membership;
+}
+
+/** @param {Membership} membership @param {string} type */
+const only = (membership, type) => commands(membership).filter((command) => command.type === type);
+
+test("a joiner says who it is, then dials whom the tracker names, with the tracker's ICE servers", () => {
+  const membership = new Membership(CONTENT, SESSION, 8, seeded(1));
+  membership.start();
+  assert.deepEqual(commands(membership), [{ type: "openSocket" }]);
+  membership.socketOpened(0);
+  const [join] = commands(membership);
+  assert.deepEqual(join?.message, { type: "join", content: CONTENT, session: SESSION, want: 8 });
+  membership.messageReceived(welcome([peer(1), peer(2), US]), 5);
+  const dials = only(membership, "dial");
+  assert.equal(dials.length, 2);
+  assert.deepEqual(dials[0]?.iceServers, [{ urls: "stun:stun.example" }]);
+});
+
+test("signals go to the peer behind the link, and the answer reaches the link that offered", () => {
+  const membership = joined([peer(1)]);
+  const [dial] = only(membership, "dial");
+  membership.localSignal(dial?.link, { type: "offer", sdp: "o" });
+  assert.deepEqual(only(membership, "sendMessage")[0]?.message, { type: "offer", sdp: "o", to: peer(1) });
+  membership.messageReceived({ type: "answer", from: peer(1), sdp: "a" }, 1);
+  membership.messageReceived({ type: "candidate", from: peer(1), candidate: "c", mid: "0", line: 0 }, 1);
+  membership.messageReceived({ type: "answer", from: peer(9), sdp: "not asked" }, 1);
+  assert.deepEqual(
+    commands(membership).map((command) => command.type),
+    ["answered", "candidate"],
+  );
+});
+
+test("when both dial at once, one connection is left and both know which", () => {
+  for (const [them, stands] of /** @type {const} */ ([
+    [peer(1), "theirs"],
+    ["9".repeat(20), "ours"],
+  ])) {
+    const membership = joined([them]);
+    const [dial] = only(membership, "dial");
+    membership.messageReceived({ type: "offer", from: them, sdp: "o" }, 1);
+    const after = commands(membership);
+    if (stands === "ours") assert.deepEqual(after, []);
+    else assert.deepEqual([after[0]?.type, after[0]?.link, after[1]?.type], ["hangUp", dial?.link, "accept"]);
+  }
+});
+
+test("offers beyond the bound are declined", () => {
+  const membership = joined([]);
+  for (let index = 0; index < NEIGHBOURS_MAX + 3; index++) {
+    membership.messageReceived({ type: "offer", from: peer(index), sdp: "o" }, 1);
+  }
+  const after = commands(membership);
+  assert.equal(after.filter((command) => command.type === "accept").length, NEIGHBOURS_MAX);
+  assert.equal(after.filter((command) => command.message?.type === "decline").length, 3);
+});
+
+test("a declined, gone or lost peer makes room for the next", () => {
+  const membership = joined([peer(1), peer(2), peer(3), peer(4)], { wanted: 1 });
+  for (const type of ["decline", "gone"]) {
+    const [dial] = only(membership, "dial");
+    assert.ok(dial);
+    membership.messageReceived(type === "gone" ? { type, peer: peer(2) } : { type, from: peer(1) }, 1);
+  }
+  const after = only(membership, "dial");
+  assert.equal(after.length, 1);
+  membership.linkClosed(after[0]?.link, 2);
+  assert.equal(only(membership, "dial").length, 1);
+});
+
+test("a connection that does not open in time is hung up", () => {
+  const membership = joined([peer(1)]);
+  membership.timerFired(CONNECT_TIMEOUT_MS - 1);
+  assert.equal(only(membership, "hangUp").length, 0);
+  membership.timerFired(CONNECT_TIMEOUT_MS);
+  assert.equal(only(membership, "hangUp").length, 1);
+});
+
+test("too few neighbours in a larger cluster: more are asked for, without those there are", () => {
+  const membership = joined([peer(1)], { clusterSize: 9 });
+  const [dial] = only(membership, "dial");
+  membership.linkOpened(dial?.link);
+  for (let nowMs = 0; nowMs <= 20_000; nowMs += 500) membership.timerFired(nowMs);
+  const [want] = only(membership, "sendMessage").filter((command) => command.message.type === "want");
+  assert.deepEqual(want?.message, { type: "want", count: 7, except: [peer(1)] });
+});
+
+test("a tracker that dies is met again within ten seconds of its return, and open links stay", () => {
+  for (let seed = 0; seed < 200; seed++) {
+    const membership = new Membership(CONTENT, SESSION, 8, seeded(seed));
+    membership.start();
+    membership.socketOpened(0);
+    membership.messageReceived(welcome([peer(1)]), 0);
+    const [dial] = only(membership, "dial");
+    membership.linkOpened(dial?.link);
+    const back = 1000 + seed * 200; // away for up to 40 s
+    membership.socketClosed(0);
+    let nowMs = 0;
+    for (;;) {
+      nowMs = membership.nextTimerMs;
+      membership.timerFired(nowMs);
+      const after = commands(membership);
+      assert.ok(!after.some((command) => command.type === "hangUp"));
+      if (!after.some((command) => command.type === "openSocket")) continue;
+      if (nowMs >= back) break;
+      membership.socketClosed(nowMs);
+    }
+    assert.ok(nowMs - back <= 10_000, `seed ${seed}: ${nowMs - back} ms after its return`);
+  }
+});
+
+test("a tracker that is gone for long is not stormed", () => {
+  const membership = joined([]);
+  commands(membership);
+  let attempts = 0;
+  membership.socketClosed(0);
+  for (let nowMs = membership.nextTimerMs; nowMs < 3_600_000; nowMs = membership.nextTimerMs) {
+    membership.timerFired(nowMs);
+    attempts += only(membership, "openSocket").length;
+    membership.socketClosed(nowMs);
+  }
+  assert.ok(attempts < 150, `${attempts} attempts in an hour`);
+});
+
+test("a restart is obeyed: the socket closes, and opens again within the window given", () => {
+  const membership = joined([]);
+  membership.messageReceived({ type: "restart", reconnect_min_ms: 1000, reconnect_max_ms: 3000 }, 100);
+  assert.equal(only(membership, "closeSocket").length, 1);
+  assert.ok(membership.nextTimerMs >= 1100 && membership.nextTimerMs <= 3100);
+});
+
+test("a silent tracker is given up", () => {
+  const membership = joined([]);
+  commands(membership);
+  let closed = false;
+  for (let nowMs = 0; nowMs < 120_000 && !closed; nowMs = membership.nextTimerMs) {
+    membership.timerFired(nowMs);
+    closed = only(membership, "closeSocket").length > 0;
+  }
+  assert.ok(closed);
+  assert.equal(membership.state, "waiting");
+});
+
+test("a neighbour's new name is used, and it is not dialled again under it", () => {
+  const membership = joined([peer(1)], { wanted: 2 });
+  const [dial] = only(membership, "dial");
+  membership.linkOpened(dial?.link);
+  membership.renamed(dial?.link, peer(7));
+  membership.messageReceived({ type: "neighbours", neighbours: [peer(7)] }, 5);
+  assert.equal(only(membership, "dial").length, 0);
+});
+
+test("stop leaves the swarm and hangs up on everybody", () => {
+  const membership = joined([peer(1), peer(2)]);
+  commands(membership);
+  membership.stop();
+  const types = commands(membership).map((command) => command.message?.type ?? command.type);
+  assert.deepEqual(types, ["leave", "closeSocket", "hangUp", "hangUp"]);
+  assert.equal(membership.nextTimerMs, Number.POSITIVE_INFINITY);
+});
+
+test("whatever a tracker sends, it is survived", () => {
+  const membership = joined([peer(1)]);
+  const bad = [
+    { type: "welcome" },
+    { type: "welcome", neighbours: 5, ice_servers: "x", cluster_size: "many" },
+    { type: "neighbours", neighbours: [1, null, {}] },
+    { type: "offer" },
+    { type: "answer" },
+    { type: "candidate", from: peer(1) },
+    { type: "hint", cluster_size: null },
+    { type: "restart" },
+    { type: "later-version" },
+  ];
+  for (const message of bad) membership.messageReceived(message, 1);
+  assert.ok(Number.isFinite(membership.nextTimerMs));
+});
