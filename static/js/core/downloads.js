@@ -15,7 +15,9 @@ import {
   CLAIM_PATIENCE_MS,
   HTTP_RATE_GUESS_BYTES_PER_MS,
   HTTP_RATE_SAMPLE_MIN_BYTES,
+  HTTP_RETRY_MAX_MS,
   HTTP_RETRY_MS,
+  PLAYER_RETRY_MS,
   PROGRESS_INTERVAL_MS,
 } from "./tuning.js";
 import { FRAME, REFUSED_BUSY, REFUSED_NOT_HELD, REFUSED_NOT_UPLOADING } from "./wire.js";
@@ -227,11 +229,11 @@ export class Downloads {
       this._advance(download, nowMs);
       return;
     }
-    download.retryAtMs = nowMs + HTTP_RETRY_MS * 2 ** download.failures++;
+    download.retryAtMs = nowMs + Math.min(HTTP_RETRY_MAX_MS, HTTP_RETRY_MS * 2 ** download.failures++);
     if (download.claimed) this._neighbourhood.broadcast({ type: FRAME.ABANDON, ref: download.ref });
     download.claimed = false;
     download.untold = [...download.segment.held.values()]; // ABANDON made them forget what we do hold
-    if (this._peersMayDeliver(download, nowMs)) {
+    if (this._peersMayDeliver(download, nowMs) || retriedInTime(download, failure.status)) {
       this._advance(download, nowMs);
       return;
     }
@@ -389,6 +391,16 @@ export class Downloads {
       this._neighbourhood.broadcast(frame, (neighbour) => !neighbour.holds(ref));
     }
   }
+}
+
+/**
+ * Whether the CDN may be asked again before the player must know. Only what may pass is worth it (no answer, or a server's
+ * own trouble); and the player is left the time to try what it would have tried.
+ * @param {Download} download @param {number} status
+ */
+function retriedInTime(download, status) {
+  const retryAtMs = /** @type {number} */ (download.retryAtMs);
+  return (status === 0 || status >= 500) && retryAtMs + PLAYER_RETRY_MS < download.deadlineMs;
 }
 
 /** Whether a fetch has nothing left to bring that is missing. @param {Segment} segment @param {import("./download.js").Fetch} fetch */

@@ -44,8 +44,12 @@ export const HTTP_RATE_GUESS_BYTES_PER_MS = 1000;
 export const HTTP_RATE_SAMPLE_MIN_BYTES = 65536;
 /** Peers that fall behind together do not turn to the CDN together: spread over this part of the time there was, at most. */
 export const HEDGE_SPREAD = 0.25;
-/** A refused or failed request is repeated after this, doubled each time, while peers may still deliver. */
+/** A refused or failed request is repeated after this, doubled each time, while peers may still deliver or there is time. */
 export const HTTP_RETRY_MS = 500;
+/** ... up to this. */
+export const HTTP_RETRY_MAX_MS = 4000;
+/** A failure is told to the player when this is left before it is needed: time for its own retries, other CDNs and renditions. */
+export const PLAYER_RETRY_MS = 6000;
 
 /** A fresh segment is waited for at most this part of its duration: its word must be out well before the next one appears. */
 export const BACKOFF_OF_DURATION = 0.5;

@@ -181,6 +181,24 @@ test("a CDN failure with nobody to help is told to the player, with its status",
   assert.deepEqual(commands(node, "fail"), [{ type: "fail", request, status: 404, reason: "Not Found" }]);
 });
 
+test("a CDN that is away for a while is asked again as long as there is time, then the player is told", () => {
+  const node = nodeOf();
+  node.request(source, 30_000, 0);
+  let fetches = 0;
+  let failedMs = 0;
+  for (let nowMs = 0; nowMs < 30_000 && failedMs === 0; nowMs += 50) {
+    node.timerFired(nowMs);
+    for (let due = node.takeCommands(); due.length > 0; due = node.takeCommands()) {
+      for (const command of due) {
+        if (command.type === "fetch") node.fetchFailed(command.job, { status: fetches++ % 2 ? 503 : 0, reason: "" }, nowMs);
+        if (command.type === "fail") failedMs = nowMs;
+      }
+    }
+  }
+  assert.ok(fetches >= 5 && fetches <= 12, `${fetches} fetches`);
+  assert.ok(failedMs > 15_000 && failedMs <= 24_000, `told after ${failedMs} ms`);
+});
+
 test("a range refused by the CDN is answered by taking the whole", () => {
   const node = nodeOf();
   greet(node);
