@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from peerpool.core import constants
 
 Fields = dict[str, Any]
-TRACK_KEYS = ("type", "codecs", "resolution", "frame_rate", "language", "channels", "name", "bandwidth")
+TRACK_KEYS = ("type", "codecs", "resolution", "frame_rate", "language", "channels", "name", "bandwidth", "group")
 
 
 class Malformed(ValueError):

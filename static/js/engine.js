@@ -43,7 +43,7 @@ export class Engine {
     this._socket = new TrackerSocket(tracker, {
       opened: () => this._turn((at) => this._membership.socketOpened(at)),
       received: (message) => this._turn((at) => this._membership.messageReceived(message, at)),
-      closed: () => this._turn((at) => this._membership.socketClosed(at)),
+      closed: (code) => this._turn((at) => this._membership.socketClosed(at, code)),
     });
     this._http = new HttpFetcher({
       started: (job, head) => this._turn((at) => this._node.fetchStarted(job, head, at)),
@@ -64,7 +64,8 @@ export class Engine {
     this._turning = false;
     /** A defect of ours was met; nothing more may be asked of this engine. */
     this.broken = false;
-    this._reported = { peerBytes: 0, cdnBytes: 0, sentBytes: 0 };
+    this._reported = { peerBytes: 0, cdnBytes: 0, sentBytes: 0, stalls: 0 };
+    this._stalls = 0;
     this._turn(() => this._membership.start());
   }
 
@@ -88,6 +89,11 @@ export class Engine {
     if (this._requests.delete(request)) this._turn((at) => this._node.cancel(request, at));
   }
 
+  /** A player ran dry; for the tracker's totals. */
+  stalled() {
+    this._stalls++;
+  }
+
   /** Leaves the swarm; what was requested and not delivered stays unanswered. */
   stop() {
     this._requests.clear();
@@ -98,10 +104,11 @@ export class Engine {
   /** What `PeerPool.stats()` says of one content. */
   stats() {
     const { ledger, neighbourCount, clusterSize } = this._node;
-    const joined = this._membership.state === "joined";
-    const state = neighbourCount > 0 ? "sharing" : joined ? "alone" : "joining";
+    const { state: membership } = this._membership;
+    const alone = membership === "joined" ? "alone" : membership === "refused" ? "refused" : "joining";
+    const state = neighbourCount > 0 ? "sharing" : alone;
     return {
-      state: /** @type {"sharing" | "alone" | "joining"} */ (state),
+      state: /** @type {"sharing" | "alone" | "joining" | "refused"} */ (state),
       content: this.content,
       peerId: this._membership.peer,
       neighbours: neighbourCount,
@@ -284,13 +291,14 @@ export class Engine {
   _totals() {
     const { peerBytes, cdnBytes, sentBytes } = this._node.ledger;
     const last = this._reported;
-    this._reported = { peerBytes, cdnBytes, sentBytes };
+    const stalls = this._stalls;
+    this._reported = { peerBytes, cdnBytes, sentBytes, stalls };
     return {
       peer_bytes: peerBytes - last.peerBytes,
       cdn_bytes: cdnBytes - last.cdnBytes,
       sent_bytes: sentBytes - last.sentBytes,
       neighbours: this._node.neighbourCount,
-      stalls: 0,
+      stalls: stalls - last.stalls,
     };
   }
 }

@@ -111,7 +111,7 @@ export class Downloads {
     download.requests.delete(request);
     if (download.requests.size > 0) return;
     if (download.claimed || download.segment.heldCount > 0)
-      this._neighbourhood.broadcast({ type: FRAME.ABANDON, ref: download.ref });
+      this._neighbourhood.announce({ type: FRAME.ABANDON, ref: download.ref });
     this._forget(download, nowMs);
   }
 
@@ -230,7 +230,7 @@ export class Downloads {
       return;
     }
     download.retryAtMs = nowMs + Math.min(HTTP_RETRY_MAX_MS, HTTP_RETRY_MS * 2 ** download.failures++);
-    if (download.claimed) this._neighbourhood.broadcast({ type: FRAME.ABANDON, ref: download.ref });
+    if (download.claimed) this._neighbourhood.announce({ type: FRAME.ABANDON, ref: download.ref });
     download.claimed = false;
     download.untold = [...download.segment.held.values()]; // ABANDON made them forget what we do hold
     if (this._peersMayDeliver(download, nowMs) || retriedInTime(download, failure.status)) {
@@ -257,7 +257,7 @@ export class Downloads {
     }
     if (!fetch) return;
     this._fetches.start(download, fetch, nowMs);
-    if (!download.claimed) this._neighbourhood.broadcast({ type: FRAME.CLAIM, ref: download.ref, hops: 0 });
+    if (!download.claimed) this._neighbourhood.announce({ type: FRAME.CLAIM, ref: download.ref, hops: 0 });
     download.claimed = true;
     this._rumours.hear(download.ref);
   }
@@ -268,6 +268,7 @@ export class Downloads {
       session: this._neighbourhood.session,
       neighbours: this._neighbourhood.greeted,
       groupSize: this._groupSize(),
+      uploads: this._neighbourhood.uploads,
       httpFirstByteMs: this._fetches.firstByteMs,
       httpRateBytesPerMs: this._fetches.rateBytesPerMs,
       takesRanges: (url) => this._fetches.takesRanges(url),
@@ -350,9 +351,9 @@ export class Downloads {
   _keep(segment) {
     const gone = this._store.add(segment);
     const { number, ...group } = segment.ref;
-    this._neighbourhood.broadcast({ type: FRAME.HAVE, group, ranges: [[number, 1]] });
+    this._neighbourhood.announce({ type: FRAME.HAVE, group, ranges: [[number, 1]] });
     for (const { number: old, ...oldGroup } of gone) {
-      this._neighbourhood.broadcast({ type: FRAME.DROP, group: oldGroup, ranges: [[old, 1]] });
+      this._neighbourhood.announce({ type: FRAME.DROP, group: oldGroup, ranges: [[old, 1]] });
     }
   }
 
@@ -388,7 +389,7 @@ export class Downloads {
       const ranges = RangeSet.of(untold).ranges();
       untold.length = 0;
       const frame = { type: FRAME.PROGRESS, ref, sizeBytes: segment.sizeBytes, ranges };
-      this._neighbourhood.broadcast(frame, (neighbour) => !neighbour.holds(ref));
+      this._neighbourhood.announce(frame, (neighbour) => !neighbour.holds(ref));
     }
   }
 }

@@ -29,6 +29,7 @@ export const KIND_INIT = 1;
  * @property {string} [channels]
  * @property {string} [name]
  * @property {string} [bandwidth]  only where two tracks would otherwise be equal
+ * @property {string} [group]  GROUP-ID, only where two tracks would otherwise be equal
  */
 
 const TRACK_KEYS = /** @type {const} */ ([
@@ -40,6 +41,7 @@ const TRACK_KEYS = /** @type {const} */ ([
   "channels",
   "name",
   "bandwidth",
+  "group",
 ]);
 
 /**

@@ -61,33 +61,12 @@ export class SegmentTable {
 
   /** @param {string} baseUrl @param {Manifest} manifest */
   _observeMultivariant(baseUrl, manifest) {
-    /** @type {{ url: string, bandwidth: string, description: TrackDescription }[]} */
-    const found = [];
-    for (const { uri, attributes = {} } of manifest.playlists ?? []) {
-      if (!uri) continue;
-      found.push({
-        url: new URL(uri, baseUrl).href,
-        bandwidth: String(attributes.BANDWIDTH ?? ""),
-        description: describeVariant(attributes),
-      });
-    }
-    for (const [group, type] of /** @type {const} */ ([
-      ["AUDIO", "audio"],
-      ["SUBTITLES", "subtitles"],
-    ])) {
-      for (const renditions of Object.values(manifest.mediaGroups?.[group] ?? {})) {
-        for (const [name, { uri, language }] of Object.entries(renditions)) {
-          if (!uri) continue;
-          const description = { type, name, ...(language ? { language } : {}) };
-          found.push({ url: new URL(uri, baseUrl).href, bandwidth: "", description });
-        }
-      }
-    }
-    for (const { url, bandwidth, description } of found) {
+    const found = [...variants(baseUrl, manifest), ...renditions(baseUrl, manifest)];
+    for (const { url, description, tieBreak } of found) {
       const line = canonicalTrack(description);
       const twins = found.filter((other) => canonicalTrack(other.description) === line);
-      const distinct = new Set(twins.map((twin) => twin.bandwidth)).size > 1;
-      if (!this._tracks.has(url)) this._name(url, trackId(distinct ? { ...description, bandwidth } : description));
+      const ties = new Set(twins.map((twin) => canonicalTrack({ ...description, ...twin.tieBreak })));
+      if (!this._tracks.has(url)) this._name(url, trackId(ties.size > 1 ? { ...description, ...tieBreak } : description));
     }
   }
 
@@ -127,6 +106,43 @@ export class SegmentTable {
     generations.length = Math.min(generations.length, manifest.endList ? 1 : GENERATIONS);
     this._segments.set(track, generations);
   }
+}
+
+/**
+ * A playlist that a multivariant playlist names.
+ * @typedef {object} Named
+ * @property {string} url
+ * @property {TrackDescription} description
+ * @property {{ bandwidth?: string, group?: string }} tieBreak  what tells it from another of the same description. Two that agree
+ *   in this too are the same track on two CDNs
+ */
+
+/** @param {string} baseUrl @param {Manifest} manifest @returns {Named[]} */
+function variants(baseUrl, manifest) {
+  return (manifest.playlists ?? []).flatMap(({ uri, attributes = {} }) => {
+    if (!uri) return [];
+    const bandwidth = String(attributes.BANDWIDTH ?? "");
+    return [{ url: new URL(uri, baseUrl).href, description: describeVariant(attributes), tieBreak: { bandwidth } }];
+  });
+}
+
+/** Sound and subtitles. @param {string} baseUrl @param {Manifest} manifest @returns {Named[]} */
+function renditions(baseUrl, manifest) {
+  /** @type {Named[]} */
+  const found = [];
+  for (const [kind, type] of /** @type {const} */ ([
+    ["AUDIO", "audio"],
+    ["SUBTITLES", "subtitles"],
+  ])) {
+    for (const [group, members] of Object.entries(manifest.mediaGroups?.[kind] ?? {})) {
+      for (const [name, { uri, language }] of Object.entries(members)) {
+        if (!uri) continue;
+        const description = { type, name, ...(language ? { language } : {}) };
+        found.push({ url: new URL(uri, baseUrl).href, description, tieBreak: { group } });
+      }
+    }
+  }
+  return found;
 }
 
 /**

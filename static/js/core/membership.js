@@ -9,7 +9,15 @@
  * A link is one attempt at a connection with one peer; it has an id of ours, for the tracker may rename the peer.
  */
 
-import { EXCEPT_MAX, NEIGHBOURS_MAX, PING_INTERVAL_MS, REPORT_INTERVAL_MS, WANT_MAX } from "./constants.js";
+import {
+  CLOSE_UNAUTHORIZED,
+  ERROR_NOT_JOINED,
+  EXCEPT_MAX,
+  NEIGHBOURS_MAX,
+  PING_INTERVAL_MS,
+  REPORT_INTERVAL_MS,
+  WANT_MAX,
+} from "./constants.js";
 import {
   CONNECT_TIMEOUT_MS,
   PONG_TIMEOUT_MS,
@@ -37,7 +45,7 @@ import {
 
 /** @typedef {{ id: number, peer: string, offered: boolean, open: boolean, startedMs: number }} Link */
 
-/** @typedef {"idle" | "connecting" | "joining" | "joined" | "waiting"} MembershipState */
+/** @typedef {"idle" | "connecting" | "joining" | "joined" | "waiting" | "refused"} MembershipState */
 
 export class Membership {
   /**
@@ -116,15 +124,28 @@ export class Membership {
   /** @param {number} nowMs */
   socketOpened(nowMs) {
     if (this.state !== "connecting") return;
-    this.state = "joining";
     this._heardMs = nowMs;
     this._pingMs = nowMs + this._pingIntervalMs;
+    this._join();
+  }
+
+  _join() {
+    this.state = "joining";
     this._send({ type: "join", content: this.content, session: this.session, want: this._room() });
   }
 
-  /** It is lost, or could not be had. Open links stay. @param {number} nowMs */
-  socketClosed(nowMs) {
-    if (this.state === "idle" || this.state === "waiting") return;
+  /**
+   * It is lost, or could not be had. Open links stay.
+   * @param {number} nowMs
+   * @param {number} [code]  the WebSocket close code; without one it never opened, or ended without a word
+   */
+  socketClosed(nowMs, code) {
+    if (this.state === "idle" || this.state === "waiting" || this.state === "refused") return;
+    if (code === CLOSE_UNAUTHORIZED) {
+      this._sleep();
+      this.state = "refused"; // asking again with the same token would get the same answer
+      return;
+    }
     this._lostMs ??= nowMs;
     const capMs = nowMs - this._lostMs < RECONNECT_LONG_MS ? RECONNECT_SHORT_CAP_MS : RECONNECT_LONG_CAP_MS;
     const stepMs = Math.min(capMs, RECONNECT_FIRST_MS * 2 ** this._attempt++);
@@ -161,6 +182,9 @@ export class Membership {
         break;
       case "hint":
         if (typeof message.cluster_size === "number") this._clusterSized(message.cluster_size);
+        break;
+      case "error":
+        this._failed(message, nowMs);
         break;
       case "restart":
         this._restarting(Number(message.reconnect_min_ms), Number(message.reconnect_max_ms), nowMs);
@@ -279,6 +303,18 @@ export class Membership {
     this._reconnectAfter((Number.isFinite(minMs) ? minMs : RECONNECT_FIRST_MS) + this._random() * spanMs, nowMs);
   }
 
+  /** The tracker did not do what we asked. @param {Message} message @param {number} nowMs */
+  _failed(message, nowMs) {
+    if (message.code === ERROR_NOT_JOINED && this.state === "joined") {
+      this._join(); // it has forgotten us
+    } else if (this.state === "joining") {
+      // Full, or refusing: come back later, and not with everybody else who was sent away.
+      const afterMs = typeof message.retry_after_ms === "number" ? message.retry_after_ms : RECONNECT_LONG_CAP_MS / 2;
+      this._commands.push({ type: "closeSocket" });
+      this._reconnectAfter(afterMs * (1 + this._random()), nowMs);
+    }
+  }
+
   /** @param {string} from @param {string} sdp @param {number} nowMs */
   _offered(from, sdp, nowMs) {
     const existing = this._linkWith(from);
@@ -316,7 +352,7 @@ export class Membership {
   /** @param {number} nowMs */
   _ping(nowMs) {
     this._pingMs = nowMs + this._pingIntervalMs;
-    if (this.state === "waiting" || this.state === "connecting") return;
+    if (this.state !== "joined" && this.state !== "joining") return;
     if (nowMs - this._heardMs > this._pingIntervalMs + PONG_TIMEOUT_MS) {
       // The socket is open and nobody answers: a dead network, or a tracker behind a dead proxy.
       this._commands.push({ type: "closeSocket" });

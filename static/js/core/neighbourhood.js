@@ -24,7 +24,7 @@ export class Neighbourhood {
     this.session = session;
     /** Our id at the tracker, 20 hex digits. */
     this.peer = UNNAMED;
-    this._uploads = uploads;
+    this.uploads = uploads;
     this._outbox = outbox;
     /** @type {Map<number, Neighbour>} */
     this._all = new Map();
@@ -50,7 +50,7 @@ export class Neighbourhood {
   open(id, offered, nowMs) {
     const neighbour = new Neighbour(id, offered, nowMs);
     this._all.set(id, neighbour);
-    const flags = this._uploads ? 0 : HELLO_FLAG_NO_UPLOAD;
+    const flags = this.uploads ? 0 : HELLO_FLAG_NO_UPLOAD;
     this.send(neighbour, { type: FRAME.HELLO, version: WIRE_VERSION, session: this.session, peer: this.peer, flags });
     this._ping(neighbour, nowMs);
     return neighbour;
@@ -127,6 +127,14 @@ export class Neighbourhood {
       if (wanted && !wanted(neighbour)) continue;
       this._outbox.push({ type: "send", neighbour: neighbour.id, bulk: false, bytes });
     }
+  }
+
+  /**
+   * Tells what we hold, get or fetch. Who does not upload says none of it: others would wait for what never comes.
+   * @param {Frame} frame @param {(neighbour: Neighbour) => boolean} [wanted]
+   */
+  announce(frame, wanted) {
+    if (this.uploads) this.broadcast(frame, wanted);
   }
 
   /** @param {Neighbour} neighbour @param {string} reason  for the log */

@@ -236,7 +236,7 @@ export class PeerNode {
         neighbour.claimed(frame.ref, nowMs);
         if (!this._store.use(frame.ref) && this._rumours.passesOn(frame.ref, frame.hops, nowMs)) {
           const onward = { ...frame, hops: frame.hops + 1 };
-          this._neighbourhood.broadcast(onward, (other) => other !== neighbour && !other.holds(frame.ref));
+          this._neighbourhood.announce(onward, (other) => other !== neighbour && !other.holds(frame.ref));
         }
         this._downloads.reconsider(frame.ref, nowMs);
         break;

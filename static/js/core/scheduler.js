@@ -34,6 +34,7 @@ import {
  * @property {string} session  ours
  * @property {Iterable<Neighbour>} neighbours  those with an open channel
  * @property {number} groupSize  peers that may want what we want, ourselves included
+ * @property {boolean} uploads  whether what we fetch helps anybody else
  * @property {Average} httpFirstByteMs
  * @property {Average} httpRateBytesPerMs
  * @property {(url: string) => boolean} takesRanges  false where a CDN is known to refuse them
@@ -241,7 +242,7 @@ function httpNeedMs(download, { httpFirstByteMs, httpRateBytesPerMs }) {
 function claimAlive(download, neighbours, nowMs) {
   let alive = false;
   for (const neighbour of neighbours) {
-    const claimMs = neighbour.claimMs(download.ref);
+    const claimMs = neighbour.uploads ? neighbour.claimMs(download.ref) : undefined;
     if (claimMs === undefined || nowMs >= claimMs + CLAIM_PATIENCE_MS) continue;
     alive = true;
     download.wake(claimMs + CLAIM_PATIENCE_MS);
@@ -259,13 +260,24 @@ function backoffOver(download, surroundings, spareMs, nowMs) {
     const durationMs = download.source.durationSec * 1000;
     const maxMs = Math.min(durationMs * BACKOFF_OF_DURATION, spareMs * BACKOFF_OF_SLACK, BACKOFF_MAX_MS);
     const uniform = variate(surroundings.session, download.ref, download.attempt++);
-    // Who fetches slower than the stream plays lets others go first.
-    const lagMs = surroundings.groupSize > 1 ? Math.max(0, httpNeedMs(download, surroundings) - durationMs / 2) : 0;
-    download.fireAtMs = nowMs + Math.min(spareMs, backoffMs(uniform, maxMs, surroundings.groupSize) + lagMs);
+    const waitMs = backoffMs(uniform, maxMs, surroundings.groupSize) + lagMs(download, surroundings, durationMs);
+    download.fireAtMs = nowMs + Math.min(spareMs, waitMs);
   }
   if (nowMs >= download.fireAtMs) return true;
   download.wake(Math.min(download.fireAtMs, nowMs + spareMs));
   return false;
+}
+
+/**
+ * Who would be a poor fetcher for the others lets them go first: one that fetches slower than the stream plays, and one that
+ * does not share what it fetched.
+ * @param {Download} download @param {Surroundings} surroundings @param {number} durationMs
+ * @returns {number} milliseconds on top of the backoff
+ */
+function lagMs(download, surroundings, durationMs) {
+  if (surroundings.groupSize <= 1) return 0;
+  if (!surroundings.uploads) return Number.POSITIVE_INFINITY;
+  return Math.max(0, httpNeedMs(download, surroundings) - durationMs / 2);
 }
 
 /**

@@ -8,7 +8,7 @@ import { PROTOCOL } from "../core/constants.js";
  * @typedef {object} SocketEvents
  * @property {() => void} opened
  * @property {(message: Message) => void} received
- * @property {() => void} closed  at most once an `open`; never after `close`
+ * @property {(code?: number) => void} closed  at most once an `open`, with the close code; never after `close`
  */
 
 export class TrackerSocket {
@@ -37,10 +37,10 @@ export class TrackerSocket {
       const message = current() ? parse(data) : null;
       if (message) this._events.received(message);
     };
-    socket.onclose = () => {
+    socket.onclose = ({ code }) => {
       if (!current()) return;
       this._socket = null;
-      this._events.closed();
+      this._events.closed(code);
     };
   }
 

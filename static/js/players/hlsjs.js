@@ -40,6 +40,7 @@ export function attachHls(pool, hls, { content } = {}) {
   config.fLoader = fragmentLoader(config.fLoader ?? base, session);
   pool.players.add(session);
   hls.on("hlsManifestLoading", () => session.reset());
+  hls.on("hlsMediaAttached", () => hls.media?.addEventListener("waiting", () => session.waited()));
   hls.on("hlsDestroying", () => {
     pool.players.delete(session);
     pool.leaveUnused();
@@ -63,6 +64,12 @@ class HlsSession {
   reset() {
     this.table = new SegmentTable();
     this.pool.leaveUnused();
+  }
+
+  /** The media element waits for data. Before its first frame and while it seeks that is no stall. */
+  waited() {
+    const { media } = this._hls;
+    if (media && !media.seeking && media.played.length > 0) this.engine?.stalled();
   }
 
   /** Name of its content; null before a manifest was seen. */

@@ -57,6 +57,23 @@ test("renditions that differ in nothing but bandwidth are told apart by it", () 
   assert.notEqual(low?.ref.track, high?.ref.track);
 });
 
+test("sound of one name in two groups is two tracks, unless both are the same playlist", () => {
+  const second = '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="surround",NAME="English",LANGUAGE="en",URI="ac3.m3u8"\n';
+  const table = tableOf(MULTIVARIANT.replace("#EXT-X-STREAM", `${second}#EXT-X-STREAM`), `${BASE}en.m3u8`, media(1));
+  table.observe(`${BASE}ac3.m3u8`, `${BASE}ac3.m3u8`, media(1).replaceAll("seg", "ac3-"));
+  const [stereo, surround] = ["seg1", "ac3-1"].map((name) => table.find(`${BASE}${name}.m4s`, null, null)?.ref.track);
+  assert.ok(stereo && surround && stereo !== surround);
+});
+
+test("the same rendition on a second CDN is the same track", () => {
+  const backup = MULTIVARIANT.split("\n").slice(2, 3).concat("https://backup.example/low.m3u8", "").join("\n");
+  const table = tableOf(MULTIVARIANT + backup, `${BASE}low.m3u8`, media(1));
+  table.observe("https://backup.example/low.m3u8", "https://backup.example/low.m3u8", media(1));
+  const refs = [BASE, "https://backup.example/"].map((base) => table.find(`${base}seg2.m4s`, null, null)?.ref);
+  assert.ok(refs[0]);
+  assert.deepEqual(refs[0], refs[1]);
+});
+
 test("an init segment is known by its own name", () => {
   const source = tableOf(MULTIVARIANT, `${BASE}low.m3u8`, media(1)).find(`${BASE}init.mp4`, null, null);
   assert.equal(source?.ref.kind, 1);

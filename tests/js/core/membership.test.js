@@ -163,6 +163,27 @@ test("a restart is obeyed: the socket closes, and opens again within the window 
   assert.ok(membership.nextTimerMs >= 1100 && membership.nextTimerMs <= 3100);
 });
 
+test("a full tracker is asked again later, when it says; one that does not want us is not asked again", () => {
+  const membership = new Membership(CONTENT, SESSION, 8, seeded(1));
+  membership.start();
+  membership.socketOpened(0);
+  membership.messageReceived({ type: "error", code: "full", message: "", retry_after_ms: 7000 }, 10);
+  assert.ok(only(membership, "closeSocket").length === 1 && membership.state === "waiting");
+  assert.ok(membership.nextTimerMs >= 7010 && membership.nextTimerMs <= 14_010);
+  membership.timerFired(membership.nextTimerMs);
+  membership.socketOpened(20_000);
+  membership.socketClosed(20_001, 4401);
+  assert.equal(membership.state, "refused");
+  assert.equal(membership.nextTimerMs, Number.POSITIVE_INFINITY);
+});
+
+test("a tracker that has forgotten us is joined again on the same socket", () => {
+  const membership = joined([]);
+  commands(membership);
+  membership.messageReceived({ type: "error", code: "not_joined", message: "" }, 10);
+  assert.equal(only(membership, "sendMessage")[0]?.message.type, "join");
+});
+
 test("a silent tracker is given up", () => {
   const membership = joined([]);
   commands(membership);

@@ -135,6 +135,14 @@ test("who uploads nothing still plays, and who is asked beyond its cap never exc
   }
 });
 
+test("viewers who upload nothing do not make the others wait for them, nor fetch for themselves what others have", () => {
+  const peer = (/** @type {number} */ index) => (index % 2 ? {} : { uploadLimitBps: 0 });
+  const { world, stream, players, joinedMs, fresh } = swarm({ viewers: 5, peer });
+  world.run(joinedMs + 40_000);
+  assert.equal(stalls(players), 0);
+  assert.ok(steadyCopies(world, stream, fresh) <= 1.25, `${steadyCopies(world, stream, fresh)} copies`);
+});
+
 test("a wandering viewer's store stays below its cap, and its neighbours are told what is gone", () => {
   const { world, players, joinedMs } = swarm({ viewers: 3, peer: () => ({ storeBytes: 3_000_000 }) });
   world.run(joinedMs + 60_000);
