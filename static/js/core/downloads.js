@@ -18,7 +18,6 @@ import {
   HTTP_RETRY_MAX_MS,
   HTTP_RETRY_MS,
   PLAYER_RETRY_MS,
-  PROGRESS_INTERVAL_MS,
 } from "./tuning.js";
 import { FRAME, REFUSED_BUSY, REFUSED_NOT_HELD, REFUSED_NOT_UPLOADING } from "./wire.js";
 
@@ -33,15 +32,15 @@ export class Downloads {
    * @param {import("./store.js").Store} store
    * @param {import("./ledger.js").Ledger} ledger
    * @param {import("./outbox.js").Outbox} outbox
-   * @param {import("./rumours.js").Rumours} rumours
+   * @param {import("./announcer.js").Announcer} announcer
    * @param {() => number} groupSize  peers that may want what we want, ourselves included
    */
-  constructor(neighbourhood, store, ledger, outbox, rumours, groupSize) {
+  constructor(neighbourhood, store, ledger, outbox, announcer, groupSize) {
     this._neighbourhood = neighbourhood;
     this._store = store;
     this._ledger = ledger;
     this._outbox = outbox;
-    this._rumours = rumours;
+    this._announcer = announcer;
     this._groupSize = groupSize;
     /** @type {Map<string, Download>} by ref key */
     this._all = new Map();
@@ -53,13 +52,11 @@ export class Downloads {
     /** Mean rate of whole deliveries, from whomever: what a player may expect. */
     this.deliveryRateBytesPerMs = new Average(HTTP_RATE_GUESS_BYTES_PER_MS);
     this._nextId = 1;
-    /** When gathered PROGRESS is due. @type {number | null} */
-    this._tellMs = null;
   }
 
   /** When timerFired has something to do; Infinity for never. */
   get wakeMs() {
-    let next = this._tellMs ?? Number.POSITIVE_INFINITY;
+    let next = Number.POSITIVE_INFINITY;
     for (const download of this._all.values()) next = Math.min(next, download.wakeMs ?? next);
     return next;
   }
@@ -76,7 +73,6 @@ export class Downloads {
 
   /** @param {number} nowMs */
   timerFired(nowMs) {
-    if (this._tellMs !== null && nowMs >= this._tellMs) this._tell();
     for (const download of [...this._all.values()]) {
       if (download.wakeMs !== null && nowMs >= download.wakeMs) this._advance(download, nowMs);
     }
@@ -110,8 +106,7 @@ export class Downloads {
     if (!download) return;
     download.requests.delete(request);
     if (download.requests.size > 0) return;
-    if (download.claimed || download.segment.heldCount > 0)
-      this._neighbourhood.announce({ type: FRAME.ABANDON, ref: download.ref });
+    this._announcer.abandon(download);
     this._forget(download, nowMs);
   }
 
@@ -230,9 +225,7 @@ export class Downloads {
       return;
     }
     download.retryAtMs = nowMs + Math.min(HTTP_RETRY_MAX_MS, HTTP_RETRY_MS * 2 ** download.failures++);
-    if (download.claimed) this._neighbourhood.announce({ type: FRAME.ABANDON, ref: download.ref });
-    download.claimed = false;
-    download.untold = [...download.segment.held.values()]; // ABANDON made them forget what we do hold
+    this._announcer.unclaim(download);
     if (this._peersMayDeliver(download, nowMs) || retriedInTime(download, failure.status)) {
       this._advance(download, nowMs);
       return;
@@ -257,9 +250,7 @@ export class Downloads {
     }
     if (!fetch) return;
     this._fetches.start(download, fetch, nowMs);
-    if (!download.claimed) this._neighbourhood.announce({ type: FRAME.CLAIM, ref: download.ref, hops: 0 });
-    download.claimed = true;
-    this._rumours.hear(download.ref);
+    this._announcer.claim(download);
   }
 
   /** @returns {import("./scheduler.js").Surroundings} */
@@ -287,8 +278,7 @@ export class Downloads {
     for (const { neighbour } of download.unask(index, null)) {
       this._neighbourhood.send(neighbour, { type: FRAME.CANCEL, ref: download.ref, ranges: [[index, 1]] });
     }
-    download.untold.push(index);
-    this._tellMs ??= nowMs + PROGRESS_INTERVAL_MS;
+    this._announcer.gained(download, index, nowMs);
   }
 
   /** Somebody said how large it is; the CDN is believed. @param {Download} download @param {number} sizeBytes */
@@ -344,17 +334,7 @@ export class Downloads {
     sizes.add(segment.heldBytes);
     this._sizes.set(groupKey(segment.ref), sizes);
     this._forget(download, nowMs);
-    if (download.shared) this._keep(segment);
-  }
-
-  /** @param {Segment} segment */
-  _keep(segment) {
-    const gone = this._store.add(segment);
-    const { number, ...group } = segment.ref;
-    this._neighbourhood.announce({ type: FRAME.HAVE, group, ranges: [[number, 1]] });
-    for (const { number: old, ...oldGroup } of gone) {
-      this._neighbourhood.announce({ type: FRAME.DROP, group: oldGroup, ranges: [[old, 1]] });
-    }
+    if (download.shared) this._announcer.held(segment.ref, this._store.add(segment));
   }
 
   /** @param {Download} download @param {number} nowMs */
@@ -379,18 +359,6 @@ export class Downloads {
           neighbour.partial(download.ref) ||
           (neighbour.claimMs(download.ref) ?? Number.NEGATIVE_INFINITY) > nowMs - CLAIM_PATIENCE_MS),
     );
-  }
-
-  /** Gathered PROGRESS, to those who do not hold the whole. */
-  _tell() {
-    this._tellMs = null;
-    for (const { untold, segment, ref, shared } of this._all.values()) {
-      if (untold.length === 0 || segment.sizeBytes === null || !shared) continue;
-      const ranges = RangeSet.of(untold).ranges();
-      untold.length = 0;
-      const frame = { type: FRAME.PROGRESS, ref, sizeBytes: segment.sizeBytes, ranges };
-      this._neighbourhood.announce(frame, (neighbour) => !neighbour.holds(ref));
-    }
   }
 }
 

@@ -129,14 +129,6 @@ export class Neighbourhood {
     }
   }
 
-  /**
-   * Tells what we hold, get or fetch. Who does not upload says none of it: others would wait for what never comes.
-   * @param {Frame} frame @param {(neighbour: Neighbour) => boolean} [wanted]
-   */
-  announce(frame, wanted) {
-    if (this.uploads) this.broadcast(frame, wanted);
-  }
-
   /** @param {Neighbour} neighbour @param {string} reason  for the log */
   drop(neighbour, reason) {
     this._outbox.push({ type: "drop", neighbour: neighbour.id, reason });

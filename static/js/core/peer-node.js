@@ -12,14 +12,13 @@
  * This module routes; the rules are in scheduler.js, suppression.js, uploads.js and store.js.
  */
 
-import { MAX_FRAME_RANGES } from "./constants.js";
+import { Announcer } from "./announcer.js";
 import { Downloads } from "./downloads.js";
-import { groupKey, refKey } from "./identity.js";
+import { refKey } from "./identity.js";
 import { Ledger } from "./ledger.js";
 import { Neighbourhood } from "./neighbourhood.js";
 import { Outbox } from "./outbox.js";
 import { RangeSet } from "./range-set.js";
-import { Rumours } from "./rumours.js";
 import { Store } from "./store.js";
 import { JOINING_MS } from "./tuning.js";
 import { Uploads } from "./uploads.js";
@@ -50,8 +49,8 @@ export class PeerNode {
     this._store = new Store(storeBytes);
     this._uploads = new Uploads(uploadBytesPerMs, nowMs);
     this._neighbourhood = new Neighbourhood(session, this._uploads.enabled, this._outbox, nowMs);
-    this._rumours = new Rumours(nowMs);
-    this._downloads = new Downloads(this._neighbourhood, this._store, this.ledger, this._outbox, this._rumours, () =>
+    this._announcer = new Announcer(this._neighbourhood, nowMs);
+    this._downloads = new Downloads(this._neighbourhood, this._store, this.ledger, this._outbox, this._announcer, () =>
       this._groupSize(),
     );
   }
@@ -65,7 +64,12 @@ export class PeerNode {
 
   /** @returns {number} when to call timerFired; Infinity for never */
   get nextTimerMs() {
-    return Math.min(this._neighbourhood.wakeMs, this._downloads.wakeMs, this._uploads.wakeMs ?? Number.POSITIVE_INFINITY);
+    return Math.min(
+      this._neighbourhood.wakeMs,
+      this._announcer.wakeMs,
+      this._downloads.wakeMs,
+      this._uploads.wakeMs ?? Number.POSITIVE_INFINITY,
+    );
   }
 
   /** Neighbours that have said HELLO. */
@@ -131,7 +135,7 @@ export class PeerNode {
     this._nowMs = nowMs;
     const neighbour = this._neighbourhood.open(id, offered, nowMs);
     this._uploads.opened(id);
-    if (this._uploads.enabled) this._introduce(neighbour);
+    this._announcer.introduce(neighbour, this._store.refs(), this._downloads.running);
   }
 
   /** @param {number} id @param {number} nowMs */
@@ -208,6 +212,7 @@ export class PeerNode {
   timerFired(nowMs) {
     this._nowMs = nowMs;
     this._neighbourhood.timerFired(nowMs);
+    this._announcer.timerFired(nowMs);
     this._downloads.timerFired(nowMs);
     this._pump(nowMs);
   }
@@ -234,10 +239,7 @@ export class PeerNode {
         break;
       case FRAME.CLAIM:
         neighbour.claimed(frame.ref, nowMs);
-        if (!this._store.use(frame.ref) && this._rumours.passesOn(frame.ref, frame.hops, nowMs)) {
-          const onward = { ...frame, hops: frame.hops + 1 };
-          this._neighbourhood.announce(onward, (other) => other !== neighbour && !other.holds(frame.ref));
-        }
+        if (!this._store.has(frame.ref)) this._announcer.passOn(neighbour, frame, nowMs);
         this._downloads.reconsider(frame.ref, nowMs);
         break;
       case FRAME.ABANDON:
@@ -305,31 +307,6 @@ export class PeerNode {
       this._uploads.sent(upload.neighbour, payload.length);
       this.ledger.sentBytes += payload.length;
       neighbour.sentBytes += payload.length;
-    }
-  }
-
-  /** Tells a new neighbour what we hold, are getting and fetch. @param {Neighbour} neighbour */
-  _introduce(neighbour) {
-    /** @type {Map<string, { group: Omit<SegmentRef, "number">, numbers: RangeSet }>} */
-    const groups = new Map();
-    for (const { number, ...group } of this._store.refs()) {
-      const key = groupKey(group);
-      const entry = groups.get(key) ?? { group, numbers: new RangeSet() };
-      entry.numbers.add(number);
-      groups.set(key, entry);
-    }
-    for (const { group, numbers } of groups.values()) {
-      const ranges = numbers.ranges();
-      for (let from = 0; from < ranges.length; from += MAX_FRAME_RANGES) {
-        this._neighbourhood.send(neighbour, { type: FRAME.HAVE, group, ranges: ranges.slice(from, from + MAX_FRAME_RANGES) });
-      }
-    }
-    for (const { ref, claimed, segment, shared } of this._downloads.running) {
-      if (!shared) continue;
-      if (claimed) this._neighbourhood.send(neighbour, { type: FRAME.CLAIM, ref, hops: 0 });
-      if (segment.heldCount === 0 || segment.sizeBytes === null) continue;
-      const ranges = segment.held.ranges();
-      this._neighbourhood.send(neighbour, { type: FRAME.PROGRESS, ref, sizeBytes: segment.sizeBytes, ranges });
     }
   }
 

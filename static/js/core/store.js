@@ -37,6 +37,11 @@ export class Store {
     return gone;
   }
 
+  /** @param {SegmentRef} ref @returns {boolean} without marking it used */
+  has(ref) {
+    return this._segments.has(refKey(ref));
+  }
+
   /** @param {SegmentRef} ref @returns {Segment | undefined} and marks it used */
   use(ref) {
     const key = refKey(ref);
