@@ -35,7 +35,7 @@ test: install media ## every check and every test: Python, JavaScript, browsers
 	@$(MAKE) check
 	@$(STAGE) "Python tests" $(BIN)/pytest -q tests
 	@$(STAGE) "JavaScript tests" npm test --silent
-	@$(STAGE) "browser tests" $(BIN)/pytest -q e2e
+	@$(STAGE) "browser tests" $(BIN)/pytest -q -rP e2e
 
 check: install ## linters, types, generated files and the bundle's size; no tests
 	@$(STAGE) "ruff check" $(BIN)/ruff check .

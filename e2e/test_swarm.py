@@ -88,6 +88,29 @@ def test_with_p2p_off_no_peer_connection_is_ever_made(run: Run, browsers: Browse
     run(scenario())
 
 
+def test_switched_off_while_playing_it_goes_on_from_the_cdn(run: Run, browsers: Browsers, bed: Bed) -> None:
+    async def scenario() -> None:
+        swarm = Swarm(bed, browsers, "live")
+        await swarm.join_staggered(["chromium"] * 2, 1, level=0)
+        first, second = swarm.viewers
+
+        async def shares() -> bool:
+            return (await second.status()).bytes("fromPeers") > 0
+
+        await wait_until(shares, 20, "the second is served by the first")
+        await first.page.evaluate("() => PeerPool.configure({ enabled: false })")
+
+        async def alone() -> bool:
+            return (await second.status()).neighbours == 0
+
+        await wait_until(alone, 5, "the second learns that the first has left")
+        await asyncio.sleep(8)
+        snapshot = await swarm.snapshot()
+        await assert_well_played(bed, swarm, snapshot)
+
+    run(scenario())
+
+
 def test_without_webrtc_it_plays_from_the_cdn(run: Run, browsers: Browsers, bed: Bed) -> None:
     async def scenario() -> None:
         swarm = Swarm(bed, browsers, "live")

@@ -18,11 +18,12 @@ import { TrackerSocket } from "./io/tracker-socket.js";
 /** @typedef {import("./core/outbox.js").ProgressCommand} ProgressCommand */
 
 /**
- * What becomes of a request; exactly one of `delivered` and `failed` is called, unless it is cancelled.
+ * What becomes of a request; exactly one of `delivered`, `failed` and `refused` is called, unless it is cancelled.
  * @typedef {object} RequestEvents
  * @property {(progress: ProgressCommand) => void} progressed
  * @property {(bytes: ArrayBuffer, timing: Timing, peerBytes: number) => void} delivered  the bytes are the receiver's own
- * @property {(failure: { status: number, reason: string }) => void} failed
+ * @property {(failure: { status: number, reason: string }) => void} failed  the CDN's answer, as the player would have had it
+ * @property {() => void} refused  the engine has stopped: load it without us
  */
 
 /**
@@ -81,6 +82,7 @@ export class Engine {
       request = this._node.request(source, deadlineMs, at);
       this._requests.set(request, events);
     });
+    if (this.broken && !this._requests.has(request)) queueMicrotask(() => events.refused());
     return request;
   }
 
@@ -94,11 +96,20 @@ export class Engine {
     this._stalls++;
   }
 
-  /** Leaves the swarm; what was requested and not delivered stays unanswered. */
+  /** Leaves the swarm; what was requested and not delivered is refused. */
   stop() {
-    this._requests.clear();
+    this._refuseAll();
     this._turn(() => this._membership.stop());
     this._alarm.set(Number.POSITIVE_INFINITY);
+  }
+
+  _refuseAll() {
+    const waiting = [...this._requests];
+    this._requests.clear();
+    for (const [request, events] of waiting) {
+      if (!this.broken) this._turn((at) => this._node.cancel(request, at));
+      queueMicrotask(() => events.refused());
+    }
   }
 
   /** What `PeerPool.stats()` says of one content. */
@@ -148,18 +159,14 @@ export class Engine {
     }
   }
 
-  /** A defect of ours must not become the player's: report it, let go of everything, and let the player ask again without us. @param {unknown} error */
+  /** A defect of ours must not become the player's: report it, let go of everything, and let the player load without us. @param {unknown} error */
   _break(error) {
     this.broken = true;
     this._alarm.set(Number.POSITIVE_INFINITY);
     this._socket.close();
     for (const connection of this._connections.values()) connection.close();
     this._connections.clear();
-    const waiting = [...this._requests.values()];
-    this._requests.clear();
-    queueMicrotask(() => {
-      for (const events of waiting) events.failed({ status: 0, reason: "internal error" });
-    });
+    this._refuseAll();
     reportError(error);
   }
 

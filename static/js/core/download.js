@@ -44,6 +44,8 @@ export class Fetch {
     this.startedMs = nowMs;
     /** @type {number | null} */
     this.firstByteMs = null;
+    /** When the CDN last sent anything. */
+    this.heardMs = nowMs;
     this.receivedBytes = 0;
     /** Offset in the segment of the next byte. */
     this.nextOffset = startPiece * PIECE_BYTES;

@@ -6,7 +6,7 @@
 import { MAX_SEGMENT_BYTES, PIECE_BYTES } from "./constants.js";
 import { Download } from "./download.js";
 import { Fetches } from "./fetches.js";
-import { groupKey, refKey } from "./identity.js";
+import { refKey } from "./identity.js";
 import { RangeSet } from "./range-set.js";
 import { Average } from "./rates.js";
 import { plan } from "./scheduler.js";
@@ -17,6 +17,7 @@ import {
   HTTP_RATE_SAMPLE_MIN_BYTES,
   HTTP_RETRY_MAX_MS,
   HTTP_RETRY_MS,
+  HTTP_SILENCE_MS,
   PLAYER_RETRY_MS,
 } from "./tuning.js";
 import { FRAME, REFUSED_BUSY, REFUSED_NOT_HELD, REFUSED_NOT_UPLOADING } from "./wire.js";
@@ -46,7 +47,7 @@ export class Downloads {
     this._all = new Map();
     /** @type {Map<number, Download>} by request */
     this._byRequest = new Map();
-    /** @type {Map<string, Average>} group key -> segment size */
+    /** @type {Map<string, Average>} track and kind -> segment size */
     this._sizes = new Map();
     this._fetches = new Fetches(outbox);
     /** Mean rate of whole deliveries, from whomever: what a player may expect. */
@@ -91,7 +92,7 @@ export class Downloads {
       return request;
     }
     const key = refKey(source.ref);
-    const download = this._all.get(key) ?? new Download(source, this._sizes.get(groupKey(source.ref))?.value ?? 0, nowMs);
+    const download = this._all.get(key) ?? new Download(source, this._sizes.get(sizeKey(source.ref))?.value ?? 0, nowMs);
     this._all.set(key, download);
     download.requests.set(request, deadlineMs);
     this._byRequest.set(request, download);
@@ -192,6 +193,7 @@ export class Downloads {
     const { download, fetch } = running;
     this._ledger.cdnBytes += bytes.length;
     download.firstByteMs ??= nowMs;
+    fetch.heardMs = nowMs;
     const finished = fetch.take(bytes);
     const { segment } = download;
     // More than announced: the length was that of an encoded body. The end of the body will tell.
@@ -217,8 +219,11 @@ export class Downloads {
   /** @param {number} job @param {{ status: number, reason: string }} failure @param {number} nowMs */
   fetchFailed(job, failure, nowMs) {
     const running = this._fetches.find(job);
-    if (!running) return;
-    const { download, fetch } = running;
+    if (running) this._fetchFailed(running.download, running.fetch, failure, nowMs);
+  }
+
+  /** @param {Download} download @param {import("./download.js").Fetch} fetch @param {{ status: number, reason: string }} failure @param {number} nowMs */
+  _fetchFailed(download, fetch, failure, nowMs) {
     this._fetches.ended(download);
     if (this._fetches.rangeRefused(download, fetch, failure.status)) {
       this._advance(download, nowMs);
@@ -241,6 +246,12 @@ export class Downloads {
 
   /** Asks whom the plan says, and tells of it. @param {Download} download @param {number} nowMs */
   _advance(download, nowMs) {
+    const silent = download.fetch;
+    if (silent && nowMs >= silent.heardMs + HTTP_SILENCE_MS) {
+      this._outbox.push({ type: "abort", job: silent.job });
+      this._fetchFailed(download, silent, { status: 0, reason: `the CDN was silent for ${HTTP_SILENCE_MS} ms` }, nowMs);
+      return;
+    }
     const { asks, cancels, fetch } = plan(download, this._surroundings(), nowMs);
     for (const [neighbour, indexes] of cancels) {
       this._neighbourhood.send(neighbour, { type: FRAME.CANCEL, ref: download.ref, ranges: RangeSet.of(indexes).ranges() });
@@ -250,6 +261,7 @@ export class Downloads {
     }
     if (!fetch) return;
     this._fetches.start(download, fetch, nowMs);
+    download.wake(nowMs + HTTP_SILENCE_MS);
     this._announcer.claim(download);
   }
 
@@ -330,9 +342,9 @@ export class Downloads {
       this._outbox.push({ type: "deliver", request, bytes: segment.assemble(), peerBytes: segment.peerBytes, timing });
     }
     this._ledger.finished(segment.heldBytes, segment.peerBytes);
-    const sizes = this._sizes.get(groupKey(segment.ref)) ?? new Average(0);
+    const sizes = this._sizes.get(sizeKey(segment.ref)) ?? new Average(0);
     sizes.add(segment.heldBytes);
-    this._sizes.set(groupKey(segment.ref), sizes);
+    this._sizes.set(sizeKey(segment.ref), sizes);
     this._forget(download, nowMs);
     if (download.shared) this._announcer.held(segment.ref, this._store.add(segment));
   }
@@ -361,6 +373,9 @@ export class Downloads {
     );
   }
 }
+
+/** @param {SegmentRef} ref */
+const sizeKey = ({ track, kind }) => `${track}/${kind}`;
 
 /**
  * Whether the CDN may be asked again before the player must know. Only what may pass is worth it (no answer, or a server's

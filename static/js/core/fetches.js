@@ -59,7 +59,7 @@ export class Fetches {
    * @returns {boolean} false if it is of no use: the segment is a range of a larger resource, and that was sent instead
    */
   headReceived(download, fetch, partial, nowMs) {
-    fetch.firstByteMs = nowMs;
+    fetch.firstByteMs = fetch.heardMs = nowMs;
     this.firstByteMs.add(nowMs - fetch.startedMs);
     if (download.source.rangeStart !== null) return partial;
     if (fetch.whole) return true;

@@ -20,6 +20,7 @@ import {
   DEADLINE_MARGIN_MS,
   HEDGE_SPREAD,
   HTTP_SAFETY,
+  HTTP_SILENCE_MS,
   PIECE_RACERS_MAX,
   RACE_MS,
 } from "./tuning.js";
@@ -62,6 +63,7 @@ export function plan(download, surroundings, nowMs) {
   const asks = assign(download, suppliers, surroundings, nowMs);
   const cancels = moveOverdue(download, asks, nowMs);
   const fetch = download.fetch ? null : considerFetch(download, suppliers, surroundings, nowMs);
+  if (download.fetch) download.wake(download.fetch.heardMs + HTTP_SILENCE_MS);
   // Never at once again: a wait too short for the clock to show would repeat for ever.
   if (download.wakeMs !== null) download.wakeMs = Math.max(download.wakeMs, nowMs + 1);
   return { asks, cancels, fetch };

@@ -167,9 +167,17 @@ function fragmentLoader(Base, session) {
       const source =
         engine && session.table.find(context.url, context.rangeEnd ? (context.rangeStart ?? 0) : null, context.rangeEnd || null);
       if (engine && source && customised(this._hlsConfig) === null) {
-        this._request = new FragmentRequest(this, session, engine, source, config, callbacks);
+        const plain = () => this._loadPlain(context, config, callbacks);
+        this._request = new FragmentRequest(this, session, engine, source, config, callbacks, plain);
         return;
       }
+      this._loadPlain(context, config, callbacks);
+    }
+
+    /** The way it would have gone without us. @param {LoaderContext} context @param {LoaderConfig} config @param {LoaderCallbacks} callbacks */
+    _loadPlain(context, config, callbacks) {
+      this._request = null;
+      Object.assign(this.stats.loading, { start: 0, first: 0, end: 0 }); // a loader refuses stats that were used
       this._plain = new Base(this._hlsConfig);
       this._plain.stats = this.stats; // hls.js has already taken hold of ours
       this._plain.load(context, config, callbacks);
@@ -206,8 +214,9 @@ class FragmentRequest {
    * @param {SegmentSource} source
    * @param {LoaderConfig} config
    * @param {LoaderCallbacks} callbacks
+   * @param {() => void} refused  the engine will not do it
    */
-  constructor(loader, session, engine, source, config, callbacks) {
+  constructor(loader, session, engine, source, config, callbacks, refused) {
     this._loader = loader;
     this._session = session;
     this._engine = engine;
@@ -228,6 +237,10 @@ class FragmentRequest {
       failed: ({ status, reason }) => {
         this._end();
         this._callbacks.onError({ code: status, text: reason }, context, null, loader.stats);
+      },
+      refused: () => {
+        this._end();
+        refused();
       },
     });
   }

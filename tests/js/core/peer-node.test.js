@@ -199,6 +199,28 @@ test("a CDN that is away for a while is asked again as long as there is time, th
   assert.ok(failedMs > 15_000 && failedMs <= 24_000, `told after ${failedMs} ms`);
 });
 
+test("a CDN that falls silent is given up, and the rest of the segment asked again", () => {
+  const node = nodeOf();
+  node.joined("bb".repeat(10), 1, 0);
+  node.request({ ...source, durationSec: 10 }, 60_000, 0);
+  const [first] = commands(node, "fetch");
+  assert.ok(first?.type === "fetch");
+  node.fetchStarted(first.job, { partial: false, sizeBytes: 3 * PIECE_BYTES }, 10);
+  node.fetchReceived(first.job, new Uint8Array(PIECE_BYTES + 5), 20);
+  node.takeCommands();
+  /** @type {import("../../../static/js/core/outbox.js").Command[]} */
+  const after = [];
+  for (let nowMs = 20; nowMs < 20_000; nowMs = node.nextTimerMs) {
+    node.timerFired(nowMs);
+    after.push(...node.takeCommands());
+    if (after.some((command) => command.type === "fetch")) break;
+  }
+  assert.ok(after.some((command) => command.type === "abort" && command.job === first.job));
+  const second = after.find((command) => command.type === "fetch");
+  assert.ok(second?.type === "fetch");
+  assert.deepEqual([second.rangeStart, second.rangeEnd], [PIECE_BYTES, 3 * PIECE_BYTES]);
+});
+
 test("a range refused by the CDN is answered by taking the whole", () => {
   const node = nodeOf();
   greet(node);
