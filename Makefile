@@ -37,12 +37,13 @@ test: install media ## every check and every test: Python, JavaScript, browsers
 	@$(STAGE) "JavaScript tests" npm test --silent
 	@$(STAGE) "browser tests" $(BIN)/pytest -q -rP e2e
 
-check: install ## linters, types, generated files and the bundle's size; no tests
+check: install ## linters, types, purity of the cores, generated files and the bundle's size
 	@$(STAGE) "ruff check" $(BIN)/ruff check .
 	@$(STAGE) "ruff format" $(BIN)/ruff format --check .
 	@$(STAGE) "mypy" $(BIN)/mypy --strict backend tests e2e bench
 	@$(STAGE) "biome" npm run --silent check:lint
 	@$(STAGE) "tsc" npm run --silent check:types
+	@$(STAGE) "purity of the cores" $(BIN)/pytest -q tests/test_purity.py
 	@$(STAGE) "generated constants" $(BIN)/peerpool constants --check
 	@$(STAGE) "bundle size" $(BIN)/peerpool bundle --check-budget
 

@@ -157,7 +157,7 @@ function fragmentLoader(Base, session) {
 
     abort() {
       this._plain?.abort();
-      if (this._request?.cancel()) this.stats.aborted = true;
+      this._request?.abort();
     }
 
     /** @param {LoaderContext} context @param {LoaderConfig} config @param {LoaderCallbacks} callbacks */
@@ -245,12 +245,19 @@ class FragmentRequest {
     });
   }
 
-  /** @returns {boolean} whether it was still running */
+  /** Lets go of it without a word, as destroying a loader does. @returns {boolean} whether it was still running */
   cancel() {
     if (this._over) return false;
     this._end();
     this._engine.cancel(this._request);
+    this._loader.stats.aborted = true;
     return true;
+  }
+
+  /** Lets go of it and says so: hls.js waits for the word before it loads anything else. */
+  abort() {
+    const { stats, context } = this._loader;
+    if (this.cancel() && context) this._callbacks.onAbort?.(stats, context, null);
   }
 
   _end() {
@@ -260,7 +267,9 @@ class FragmentRequest {
 
   _timedOut() {
     const { stats, context } = this._loader;
-    if (this.cancel() && context) this._callbacks.onTimeout(stats, context, null);
+    if (!this.cancel() || !context) return;
+    stats.aborted = false; // timed out is not given up
+    this._callbacks.onTimeout(stats, context, null);
   }
 
   /** @param {ArrayBuffer} bytes @param {import("../core/outbox.js").Timing} timing @param {number} peerBytes */

@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { mock, test } from "node:test";
+import { attachHls } from "../../../static/js/players/hlsjs.js";
+
+/** @typedef {import("../../../static/js/players/hlsjs-types.js").LoaderClass} LoaderClass */
+/** @typedef {import("../../../static/js/engine.js").RequestEvents} RequestEvents */
+
+const BASE = "https://cdn.example/v/";
+const PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nseg0.ts\n#EXTINF:2,\nseg1.ts\n#EXT-X-ENDLIST\n";
+const CONFIG = { loadPolicy: { maxTimeToFirstByteMs: 10_000, maxLoadTimeMs: 120_000 } };
+
+/** What hls.js's own loader does, as far as ours relies on it. */
+class PlainLoader {
+  static loads = /** @type {string[]} */ ([]);
+  context = null;
+  stats = { loading: { start: 0, first: 0, end: 0 } };
+
+  /** @param {any} context @param {any} _config @param {any} callbacks */
+  load(context, _config, callbacks) {
+    if (this.stats.loading.start) throw new Error("Loader can only be used once.");
+    PlainLoader.loads.push(context.url);
+    callbacks.onSuccess(
+      { url: context.url, data: context.type === "level" ? PLAYLIST : new ArrayBuffer(1) },
+      this.stats,
+      context,
+      null,
+    );
+  }
+  abort() {}
+  destroy() {}
+}
+
+/** A page with one player and a pool that says of each request what the test wants. */
+function page({ active = true, config = {} } = {}) {
+  PlainLoader.loads = [];
+  const requests = /** @type {{ source: any, deadlineMs: number, events: RequestEvents, cancelled: boolean }[]} */ ([]);
+  const engine = {
+    /** @param {any} source @param {number} deadlineMs @param {RequestEvents} events */
+    request: (source, deadlineMs, events) => requests.push({ source, deadlineMs, events, cancelled: false }) - 1,
+    /** @param {number} request */
+    cancel: (request) => {
+      /** @type {any} */ (requests[request]).cancelled = true;
+    },
+    stalled: mock.fn(),
+  };
+  const pool = {
+    options: { content: null },
+    players: new Set(),
+    engine: () => (active ? engine : null),
+    leaveUnused: mock.fn(),
+    segmentDelivered: mock.fn(),
+  };
+  /** @type {Record<string, () => void>} */
+  const listeners = {};
+  const hls = {
+    media: /** @type {any} */ (null),
+    config: /** @type {any} */ ({ loader: PlainLoader, ...config }),
+    /** @param {string} event @param {() => void} listener */
+    on: (event, listener) => {
+      listeners[event] = listener;
+    },
+  };
+  attachHls(/** @type {any} */ (pool), hls);
+  const playlist = new hls.config.pLoader(hls.config);
+  playlist.load({ url: `${BASE}p.m3u8`, type: "level" }, CONFIG, { onSuccess() {} });
+  PlainLoader.loads = [];
+
+  /** @param {string} name @param {object} [context] */
+  const load = (name, context = {}) => {
+    const loader = new hls.config.fLoader(hls.config);
+    const callbacks = { onSuccess: mock.fn(), onError: mock.fn(), onTimeout: mock.fn(), onAbort: mock.fn() };
+    loader.load({ url: BASE + name, responseType: "arraybuffer", frag: { start: 2 }, ...context }, CONFIG, callbacks);
+    return { loader, callbacks };
+  };
+  return { hls, pool, engine, requests, listeners, load };
+}
+
+test("a segment of a playlist that passed is asked of the pool, anything else of the page's own loader", () => {
+  const { requests, load } = page();
+  load("seg1.ts").loader.destroy();
+  assert.equal(requests.length, 1);
+  assert.equal(requests[0]?.source.ref.number, 1);
+  load("key.bin");
+  assert.equal(requests.length, 1);
+  assert.deepEqual(PlainLoader.loads, [`${BASE}key.bin`]);
+});
+
+test("with nothing to share, or requests that the page changes, hls.js loads as ever", () => {
+  for (const { load, requests } of [page({ active: false }), page({ config: { xhrSetup() {} } })]) {
+    const { callbacks } = load("seg1.ts");
+    assert.equal(requests.length, 0);
+    assert.equal(callbacks.onSuccess.mock.callCount(), 1);
+  }
+});
+
+test("what is delivered comes with the times at which it moved", () => {
+  const { requests, load, pool } = page();
+  const { loader, callbacks } = load("seg0.ts");
+  requests[0]?.events.progressed({ type: "progress", request: 0, loadedBytes: 5, sizeBytes: 10, startMs: 3, firstByteMs: 4 });
+  assert.deepEqual([loader.stats.loaded, loader.stats.total, loader.stats.loading.start], [5, 10, 3]);
+  requests[0]?.events.delivered(new ArrayBuffer(10), { startMs: 100, firstByteMs: 120, endMs: 200 }, 10);
+  assert.deepEqual(loader.stats.loading, { start: 100, first: 120, end: 200 });
+  assert.equal(callbacks.onSuccess.mock.calls[0]?.arguments[0].data.byteLength, 10);
+  assert.equal(pool.segmentDelivered.mock.callCount(), 1);
+});
+
+test("an aborted load says so once, for hls.js waits for it; a destroyed one says nothing", () => {
+  const { requests, load } = page();
+  const aborted = load("seg0.ts");
+  aborted.loader.abort();
+  aborted.loader.abort();
+  assert.equal(aborted.callbacks.onAbort.mock.callCount(), 1);
+  assert.ok(aborted.loader.stats.aborted && requests[0]?.cancelled);
+  const destroyed = load("seg0.ts");
+  destroyed.loader.destroy();
+  assert.equal(destroyed.callbacks.onAbort.mock.callCount(), 0);
+  assert.ok(requests[1]?.cancelled);
+});
+
+test("a failure is the CDN's, with its status", () => {
+  const { requests, load } = page();
+  const { callbacks } = load("seg0.ts");
+  requests[0]?.events.failed({ status: 404, reason: "Not Found" });
+  assert.deepEqual(callbacks.onError.mock.calls[0]?.arguments[0], { code: 404, text: "Not Found" });
+});
+
+test("a request the pool hands back is loaded by the page's own loader, in the stats hls.js holds", () => {
+  const { requests, load } = page();
+  const { loader, callbacks } = load("seg0.ts");
+  const held = loader.stats;
+  requests[0]?.events.refused();
+  assert.deepEqual(PlainLoader.loads, [`${BASE}seg0.ts`]);
+  assert.equal(callbacks.onSuccess.mock.calls[0]?.arguments[1], held);
+});
+
+test("a load that takes too long times out, as the player's policy says", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const { requests, load } = page();
+  const { callbacks } = load("seg0.ts");
+  context.mock.timers.tick(CONFIG.loadPolicy.maxLoadTimeMs);
+  assert.equal(callbacks.onTimeout.mock.callCount(), 1);
+  assert.ok(requests[0]?.cancelled);
+});
+
+test("the deadline is when the playhead gets there; at once while nothing is buffered around it", () => {
+  const { hls, requests, load } = page();
+  const buffered = { length: 1, start: () => 0, end: () => 6 };
+  hls.media = { currentTime: 1, playbackRate: 2, seeking: false, buffered };
+  const before = performance.now();
+  load("seg1.ts", { frag: { start: 7 } }).loader.destroy();
+  assert.ok(Math.abs((requests[0]?.deadlineMs ?? 0) - before - 3000) < 200);
+  hls.media.currentTime = 20;
+  load("seg1.ts", { frag: { start: 27 } }).loader.destroy();
+  assert.ok((requests[1]?.deadlineMs ?? 0) - performance.now() < 200);
+});
+
+test("an instance is attached once, and leaves with its player", () => {
+  const { hls, pool, listeners } = page();
+  const { fLoader } = hls.config;
+  attachHls(/** @type {any} */ (pool), hls);
+  assert.equal(hls.config.fLoader, fLoader);
+  listeners.hlsDestroying?.();
+  assert.equal(pool.players.size, 0);
+  assert.equal(pool.leaveUnused.mock.callCount(), 1);
+});
