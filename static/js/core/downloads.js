@@ -9,17 +9,9 @@ import { Fetches } from "./fetches.js";
 import { refKey } from "./identity.js";
 import { RangeSet } from "./range-set.js";
 import { Average } from "./rates.js";
+import { Requests } from "./requests.js";
 import { plan } from "./scheduler.js";
-import {
-  BUSY_PAUSE_MS,
-  CLAIM_PATIENCE_MS,
-  HTTP_RATE_GUESS_BYTES_PER_MS,
-  HTTP_RATE_SAMPLE_MIN_BYTES,
-  HTTP_RETRY_MAX_MS,
-  HTTP_RETRY_MS,
-  HTTP_SILENCE_MS,
-  PLAYER_RETRY_MS,
-} from "./tuning.js";
+import { BUSY_PAUSE_MS, CLAIM_PATIENCE_MS, HTTP_RETRY_MAX_MS, HTTP_RETRY_MS, HTTP_SILENCE_MS, PLAYER_RETRY_MS } from "./tuning.js";
 import { FRAME, REFUSED_BUSY, REFUSED_NOT_HELD, REFUSED_NOT_UPLOADING } from "./wire.js";
 
 /** @typedef {import("./download.js").SegmentSource} SegmentSource */
@@ -45,14 +37,10 @@ export class Downloads {
     this._groupSize = groupSize;
     /** @type {Map<string, Download>} by ref key */
     this._all = new Map();
-    /** @type {Map<number, Download>} by request */
-    this._byRequest = new Map();
     /** @type {Map<string, Average>} track and kind -> segment size */
     this._sizes = new Map();
     this._fetches = new Fetches(outbox);
-    /** Mean rate of whole deliveries, from whomever: what a player may expect. */
-    this.deliveryRateBytesPerMs = new Average(HTTP_RATE_GUESS_BYTES_PER_MS);
-    this._nextId = 1;
+    this._requests = new Requests(outbox);
   }
 
   /** When timerFired has something to do; Infinity for never. */
@@ -83,30 +71,20 @@ export class Downloads {
 
   /** @param {SegmentSource} source @param {number} deadlineMs @param {number} nowMs @returns {number} the request */
   request(source, deadlineMs, nowMs) {
-    const request = this._nextId++;
     const held = this._store.use(source.ref);
-    if (held) {
-      const tookMs = held.heldBytes / this.deliveryRateBytesPerMs.value;
-      const timing = { startMs: nowMs - tookMs, firstByteMs: nowMs - tookMs, endMs: nowMs };
-      this._outbox.push({ type: "deliver", request, bytes: held.assemble(), peerBytes: held.peerBytes, timing });
-      return request;
-    }
+    if (held) return this._requests.answer(held, nowMs);
     const key = refKey(source.ref);
     const download = this._all.get(key) ?? new Download(source, this._sizes.get(sizeKey(source.ref))?.value ?? 0, nowMs);
     this._all.set(key, download);
-    download.requests.set(request, deadlineMs);
-    this._byRequest.set(request, download);
+    const request = this._requests.add(download, deadlineMs);
     this._advance(download, nowMs);
     return request;
   }
 
   /** @param {number} request @param {number} nowMs */
   cancel(request, nowMs) {
-    const download = this._byRequest.get(request);
-    this._byRequest.delete(request);
+    const download = this._requests.cancel(request);
     if (!download) return;
-    download.requests.delete(request);
-    if (download.requests.size > 0) return;
     this._announcer.abandon(download);
     this._forget(download, nowMs);
   }
@@ -235,10 +213,7 @@ export class Downloads {
       this._advance(download, nowMs);
       return;
     }
-    for (const request of download.requests.keys()) {
-      this._byRequest.delete(request);
-      this._outbox.push({ type: "fail", request, ...failure });
-    }
+    this._requests.fail(download, failure);
     this._forget(download, nowMs);
   }
 
@@ -317,30 +292,14 @@ export class Downloads {
     if (fetch && segment.sizeBytes !== null && nothingAhead(segment, fetch)) {
       this._ledger.wastedBytes += this._fetches.abort(download, nowMs);
     }
-    for (const request of download.requests.keys()) {
-      this._outbox.push({
-        type: "progress",
-        request,
-        loadedBytes: segment.heldBytes,
-        sizeBytes: segment.sizeBytes,
-        startMs: download.startedMs ?? nowMs,
-        firstByteMs: download.firstByteMs ?? nowMs,
-      });
-    }
+    this._requests.progress(download, nowMs);
     this._advance(download, nowMs);
   }
 
   /** It is whole. @param {Download} download @param {number} nowMs */
   _finish(download, nowMs) {
     const { segment } = download;
-    const timing = { startMs: download.startedMs ?? nowMs, firstByteMs: download.firstByteMs ?? nowMs, endMs: nowMs };
-    if (segment.heldBytes >= HTTP_RATE_SAMPLE_MIN_BYTES) {
-      this.deliveryRateBytesPerMs.add(segment.heldBytes / Math.max(1, timing.endMs - timing.startMs));
-    }
-    for (const request of download.requests.keys()) {
-      this._byRequest.delete(request);
-      this._outbox.push({ type: "deliver", request, bytes: segment.assemble(), peerBytes: segment.peerBytes, timing });
-    }
+    this._requests.deliver(download, nowMs);
     this._ledger.finished(segment.heldBytes, segment.peerBytes);
     const sizes = this._sizes.get(sizeKey(segment.ref)) ?? new Average(0);
     sizes.add(segment.heldBytes);

@@ -6,20 +6,12 @@
  *        linkOpened/Closed, renamed, timerFired
  *   out  takeCommands()
  *
- * A link is one attempt at a connection with one peer; it has an id of ours, for the tracker may rename the peer.
+ * Links (links.js) are its connections, by ids of our own.
  */
 
+import { CLOSE_UNAUTHORIZED, ERROR_NOT_JOINED, EXCEPT_MAX, PING_INTERVAL_MS, REPORT_INTERVAL_MS, WANT_MAX } from "./constants.js";
+import { Links } from "./links.js";
 import {
-  CLOSE_UNAUTHORIZED,
-  ERROR_NOT_JOINED,
-  EXCEPT_MAX,
-  NEIGHBOURS_MAX,
-  PING_INTERVAL_MS,
-  REPORT_INTERVAL_MS,
-  WANT_MAX,
-} from "./constants.js";
-import {
-  CONNECT_TIMEOUT_MS,
   PONG_TIMEOUT_MS,
   RECONNECT_FIRST_MS,
   RECONNECT_LONG_CAP_MS,
@@ -43,8 +35,6 @@ import {
  * @typedef {SocketCommand | SendMessageCommand | DialCommand | AcceptCommand | AnsweredCommand | CandidateCommand | HangUpCommand | SwarmCommand | ReportDueCommand} MembershipCommand
  */
 
-/** @typedef {{ id: number, peer: string, offered: boolean, open: boolean, startedMs: number }} Link */
-
 /** @typedef {"idle" | "connecting" | "joining" | "joined" | "waiting" | "refused"} MembershipState */
 
 export class Membership {
@@ -64,13 +54,11 @@ export class Membership {
     /** Our id at the tracker. @type {string | null} */
     this.peer = null;
     this.clusterSize = 0;
-    /** @type {Map<number, Link>} */
-    this._links = new Map();
+    this._links = new Links();
     /** @type {RTCIceServer[]} */
     this._iceServers = [];
     /** Offered by the tracker and not yet dialled, best first. @type {string[]} */
     this._spare = [];
-    this._nextLink = 1;
     this._attempt = 0;
     /** @type {number | null} */
     this._lostMs = null;
@@ -96,9 +84,7 @@ export class Membership {
 
   /** @returns {number} when to call timerFired; Infinity for never */
   get nextTimerMs() {
-    let next = Math.min(this._reconnectMs, this._wantMs, this._pingMs, this._reportMs);
-    for (const link of this._links.values()) if (!link.open) next = Math.min(next, link.startedMs + CONNECT_TIMEOUT_MS);
-    return next;
+    return Math.min(this._reconnectMs, this._wantMs, this._pingMs, this._reportMs, this._links.wakeMs);
   }
 
   // ---- in: the page ----
@@ -116,7 +102,7 @@ export class Membership {
     if (this.state !== "idle") this._commands.push({ type: "closeSocket" });
     this.state = "idle";
     this._sleep();
-    for (const id of [...this._links.keys()]) this._hangUp(id);
+    for (const link of this._links.all()) this._hangUp(link.id);
   }
 
   // ---- in: the socket ----
@@ -158,7 +144,7 @@ export class Membership {
     this.state = "waiting";
     this._reconnectMs = nowMs + delayMs;
     // Without a tracker no answer can come: what has not connected yet will not.
-    for (const link of [...this._links.values()]) if (!link.open) this._hangUp(link.id);
+    for (const link of this._links.pending()) this._hangUp(link.id);
   }
 
   _sleep() {
@@ -196,7 +182,7 @@ export class Membership {
 
   /** What is about one link. @param {Message} message @param {number} nowMs */
   _linkMessage(message, nowMs) {
-    const link = this._linkWith(String(message.from ?? message.peer));
+    const link = this._links.with(String(message.from ?? message.peer));
     if (!link || link.open) return;
     if (message.type === "answer" && link.offered) {
       this._commands.push({ type: "answered", link: link.id, sdp: String(message.sdp) });
@@ -234,7 +220,7 @@ export class Membership {
 
   /** It is lost, or could not be had. @param {number} id @param {number} nowMs */
   linkClosed(id, nowMs) {
-    if (this._links.delete(id)) this._dial(nowMs);
+    if (this._links.remove(id)) this._dial(nowMs);
   }
 
   /** The other side says its id at the tracker. @param {number} id @param {string} peer */
@@ -263,9 +249,7 @@ export class Membership {
       this._reportMs = nowMs + this._reportIntervalMs;
       this._commands.push({ type: "reportDue" });
     }
-    for (const link of [...this._links.values()]) {
-      if (!link.open && nowMs >= link.startedMs + CONNECT_TIMEOUT_MS) this._hangUp(link.id);
-    }
+    for (const link of this._links.overdue(nowMs)) this._hangUp(link.id);
     if (nowMs >= this._wantMs) this._want(nowMs);
     this._dial(nowMs);
   }
@@ -317,15 +301,15 @@ export class Membership {
 
   /** @param {string} from @param {string} sdp @param {number} nowMs */
   _offered(from, sdp, nowMs) {
-    const existing = this._linkWith(from);
+    const existing = this._links.with(from);
     // Both dialled at once: the offer of the lower peer id stands, at both ends.
     if (existing && !existing.open && existing.offered && this.peer !== null && from > this.peer) return;
     if (existing && !existing.open) this._hangUp(existing.id);
-    if (existing?.open || this._links.size >= NEIGHBOURS_MAX) {
+    if (existing?.open || this._links.full) {
       this._send({ type: "decline", to: from });
       return;
     }
-    const link = this._newLink(from, false, nowMs);
+    const link = this._links.add(from, false, nowMs);
     this._commands.push({ type: "accept", link: link.id, iceServers: this._iceServers, sdp });
   }
 
@@ -334,8 +318,8 @@ export class Membership {
     while (this.state === "joined" && this._links.size < this.wanted) {
       const peer = this._spare.shift();
       if (peer === undefined) return;
-      if (this._linkWith(peer) || peer === this.peer) continue;
-      const link = this._newLink(peer, true, nowMs);
+      if (this._links.with(peer) || peer === this.peer) continue;
+      const link = this._links.add(peer, true, nowMs);
       this._commands.push({ type: "dial", link: link.id, iceServers: this._iceServers });
     }
   }
@@ -345,7 +329,10 @@ export class Membership {
     this._wantMs = nowMs + WANT_AGAIN_MS * (1 + this._random());
     const others = this.clusterSize - 1;
     if (this.state !== "joined" || this._room() === 0 || this._links.size >= others) return;
-    const except = [...this._links.values()].map((link) => link.peer).slice(0, EXCEPT_MAX);
+    const except = this._links
+      .all()
+      .map((link) => link.peer)
+      .slice(0, EXCEPT_MAX);
     this._send({ type: "want", count: this._room(), except });
   }
 
@@ -366,22 +353,9 @@ export class Membership {
     return Math.max(0, Math.min(WANT_MAX, this.wanted - this._links.size));
   }
 
-  /** @param {string} peer @param {boolean} offered @param {number} nowMs @returns {Link} */
-  _newLink(peer, offered, nowMs) {
-    const link = { id: this._nextLink++, peer, offered, open: false, startedMs: nowMs };
-    this._links.set(link.id, link);
-    return link;
-  }
-
-  /** @param {string} peer @returns {Link | undefined} */
-  _linkWith(peer) {
-    for (const link of this._links.values()) if (link.peer === peer) return link;
-    return undefined;
-  }
-
   /** @param {number} id */
   _hangUp(id) {
-    if (this._links.delete(id)) this._commands.push({ type: "hangUp", link: id });
+    if (this._links.remove(id)) this._commands.push({ type: "hangUp", link: id });
   }
 
   /** @param {Message} message */

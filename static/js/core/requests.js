@@ -1,0 +1,72 @@
+/** What players asked for, and what they are told of it. */
+
+import { Average } from "./rates.js";
+import { HTTP_RATE_GUESS_BYTES_PER_MS, HTTP_RATE_SAMPLE_MIN_BYTES } from "./tuning.js";
+
+/** @typedef {import("./download.js").Download} Download */
+/** @typedef {import("./segment.js").Segment} Segment */
+
+export class Requests {
+  /** @param {import("./outbox.js").Outbox} outbox */
+  constructor(outbox) {
+    this._outbox = outbox;
+    /** @type {Map<number, Download>} */
+    this._downloads = new Map();
+    this._nextId = 1;
+    /** Mean rate of whole deliveries, from whomever: what a player may expect of the next. */
+    this._rateBytesPerMs = new Average(HTTP_RATE_GUESS_BYTES_PER_MS);
+  }
+
+  /** @param {Segment} segment  that is held whole @param {number} nowMs @returns {number} the request, answered at once */
+  answer(segment, nowMs) {
+    const request = this._nextId++;
+    // At the rate that deliveries have: a player that believed memory's speed would switch to a rendition the network cannot carry.
+    const startMs = nowMs - segment.heldBytes / this._rateBytesPerMs.value;
+    const timing = { startMs, firstByteMs: startMs, endMs: nowMs };
+    this._outbox.push({ type: "deliver", request, bytes: segment.assemble(), peerBytes: segment.peerBytes, timing });
+    return request;
+  }
+
+  /** @param {Download} download  that will answer it @param {number} deadlineMs @returns {number} the request */
+  add(download, deadlineMs) {
+    const request = this._nextId++;
+    download.requests.set(request, deadlineMs);
+    this._downloads.set(request, download);
+    return request;
+  }
+
+  /** @param {number} request @returns {Download | null} what nobody wants any more, because this was the last who did */
+  cancel(request) {
+    const download = this._downloads.get(request);
+    this._downloads.delete(request);
+    download?.requests.delete(request);
+    return download?.requests.size === 0 ? download : null;
+  }
+
+  /** Some of it is here. @param {Download} download @param {number} nowMs */
+  progress({ requests, segment, startedMs, firstByteMs }, nowMs) {
+    const { heldBytes: loadedBytes, sizeBytes } = segment;
+    const times = { startMs: startedMs ?? nowMs, firstByteMs: firstByteMs ?? nowMs };
+    for (const request of requests.keys()) this._outbox.push({ type: "progress", request, loadedBytes, sizeBytes, ...times });
+  }
+
+  /** It is whole. @param {Download} download @param {number} nowMs */
+  deliver({ requests, segment, startedMs, firstByteMs }, nowMs) {
+    const timing = { startMs: startedMs ?? nowMs, firstByteMs: firstByteMs ?? nowMs, endMs: nowMs };
+    if (segment.heldBytes >= HTTP_RATE_SAMPLE_MIN_BYTES) {
+      this._rateBytesPerMs.add(segment.heldBytes / Math.max(1, timing.endMs - timing.startMs));
+    }
+    for (const request of requests.keys()) {
+      this._downloads.delete(request);
+      this._outbox.push({ type: "deliver", request, bytes: segment.assemble(), peerBytes: segment.peerBytes, timing });
+    }
+  }
+
+  /** It cannot be had. @param {Download} download @param {{ status: number, reason: string }} failure */
+  fail({ requests }, failure) {
+    for (const request of requests.keys()) {
+      this._downloads.delete(request);
+      this._outbox.push({ type: "fail", request, ...failure });
+    }
+  }
+}
