@@ -11,7 +11,15 @@ import { RangeSet } from "./range-set.js";
 import { Average } from "./rates.js";
 import { Requests } from "./requests.js";
 import { plan } from "./scheduler.js";
-import { BUSY_PAUSE_MS, CLAIM_PATIENCE_MS, HTTP_RETRY_MAX_MS, HTTP_RETRY_MS, HTTP_SILENCE_MS, PLAYER_RETRY_MS } from "./tuning.js";
+import {
+  BUSY_PAUSE_MS,
+  CLAIM_PATIENCE_MS,
+  HTTP_RETRY_MAX_MS,
+  HTTP_RETRY_MS,
+  HTTP_SILENCE_MS,
+  PEERS_GRACE_MS,
+  PLAYER_RETRY_MS,
+} from "./tuning.js";
 import { FRAME, REFUSED_BUSY, REFUSED_NOT_HELD, REFUSED_NOT_UPLOADING } from "./wire.js";
 
 /** @typedef {import("./download.js").SegmentSource} SegmentSource */
@@ -209,7 +217,9 @@ export class Downloads {
     }
     download.retryAtMs = nowMs + Math.min(HTTP_RETRY_MAX_MS, HTTP_RETRY_MS * 2 ** download.failures++);
     this._announcer.unclaim(download);
-    if (this._peersMayDeliver(download, nowMs) || retriedInTime(download, failure.status)) {
+    // A neighbour that says it holds the segment and never sends it must not keep the CDN's word from the player.
+    const peersHaveTime = nowMs < download.deadlineMs + PEERS_GRACE_MS;
+    if ((peersHaveTime && this._peersMayDeliver(download, nowMs)) || retriedInTime(download, failure.status)) {
       this._advance(download, nowMs);
       return;
     }

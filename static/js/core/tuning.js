@@ -40,6 +40,8 @@ export const HTTP_SAFETY = 1.5;
 export const HTTP_FIRST_BYTE_GUESS_MS = 100;
 /** Before the first body: 8 Mbit/s. */
 export const HTTP_RATE_GUESS_BYTES_PER_MS = 1000;
+/** After a CDN's failure peers have until the deadline and this to deliver, before the player is told. */
+export const PEERS_GRACE_MS = 4000;
 /** A CDN that sends nothing for this long, before or within a body, is given up; hls.js's own time to the first byte. */
 export const HTTP_SILENCE_MS = 10000;
 /** A body shorter than this says little of the CDN's rate: it fits a congestion window. */

@@ -181,6 +181,25 @@ test("a CDN failure with nobody to help is told to the player, with its status",
   assert.deepEqual(commands(node, "fail"), [{ type: "fail", request, status: 404, reason: "Not Found" }]);
 });
 
+test("a neighbour that says it holds what it never sends cannot keep a CDN's failure from the player", () => {
+  const node = nodeOf();
+  greet(node);
+  const { number: _, ...group } = ref;
+  say(node, { type: FRAME.HAVE, group, ranges: [[7, 1]] });
+  node.request(source, 3000, 0);
+  let failedMs = 0;
+  for (let nowMs = 0; nowMs < 60_000 && failedMs === 0; nowMs += 50) {
+    node.timerFired(nowMs);
+    for (let due = node.takeCommands(); due.length > 0; due = node.takeCommands()) {
+      for (const command of due) {
+        if (command.type === "fetch") node.fetchFailed(command.job, { status: 404, reason: "Not Found" }, nowMs);
+        if (command.type === "fail") failedMs = nowMs;
+      }
+    }
+  }
+  assert.ok(failedMs > 0 && failedMs <= 12_000, `told after ${failedMs} ms`);
+});
+
 test("a CDN that is away for a while is asked again as long as there is time, then the player is told", () => {
   const node = nodeOf();
   node.request(source, 30_000, 0);
