@@ -26,7 +26,7 @@ def test_identities_are_the_frozen_ones() -> None:
         assert wire.canonical_track(track["description"]) == track["canonical"]
         assert wire.track_id(track["description"]) == track["id"]
     for init in frozen["inits"]:
-        assert wire.init_number(init["uri"], init["offset"]) == init["number"]
+        assert wire.init_number(init["url"], init["offset"]) == init["number"]
 
 
 @pytest.mark.parametrize("vector", vectors("frames")["valid"], ids=lambda vector: vector["name"])

@@ -46,10 +46,9 @@ def track_id(description: Mapping[str, str]) -> str:
     return hashlib.sha256(f"{constants.PROTOCOL}:track:{line}".encode()).hexdigest()[:16]
 
 
-def init_number(uri: str, offset: int) -> int:
+def init_number(url: str, offset: int) -> int:
     """Return the number of an init segment."""
-    name = uri.split("#", maxsplit=1)[0].split("?", maxsplit=1)[0].rsplit("/", 1)[-1]
-    return int.from_bytes(hashlib.sha256(f"{name}@{offset}".encode()).digest()[:4], "big")
+    return int.from_bytes(hashlib.sha256(f"{urlsplit(url).path}@{offset}".encode()).digest()[:4], "big")
 
 
 def varint(value: int) -> bytes:

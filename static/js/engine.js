@@ -77,13 +77,18 @@ export class Engine {
    * @returns {number} for `cancel`
    */
   request(source, deadlineMs, events) {
-    let request = 0;
+    let request = 0; // of none
     this._turn((at) => {
       request = this._node.request(source, deadlineMs, at);
       this._requests.set(request, events);
     });
-    if (this.broken && !this._requests.has(request)) queueMicrotask(() => events.refused());
+    if (request === 0) queueMicrotask(() => events.refused()); // broken, before it was taken on
     return request;
+  }
+
+  /** It is needed at another time than was said. @param {number} request @param {number} deadlineMs */
+  hasten(request, deadlineMs) {
+    if (this._requests.has(request)) this._turn((at) => this._node.hasten(request, deadlineMs, at));
   }
 
   /** @param {number} request */
@@ -139,6 +144,7 @@ export class Engine {
    * @param {(nowMs: number) => void} happened
    */
   _turn(happened) {
+    if (this.broken) return;
     if (this._turning) {
       happened(now()); // a command's own consequence; the outer turn goes on with it
       return;
@@ -164,6 +170,7 @@ export class Engine {
     this.broken = true;
     this._alarm.set(Number.POSITIVE_INFINITY);
     this._socket.close();
+    this._http.abortAll();
     for (const connection of this._connections.values()) connection.close();
     this._connections.clear();
     this._refuseAll();

@@ -31,7 +31,11 @@ function sharing(Hls) {
     /** @param {any[]} args  whatever hls.js takes (TS2545 asks for this form) */
     constructor(...args) {
       super(...args);
-      PeerPool.attach(this);
+      try {
+        PeerPool.attach(this);
+      } catch (error) {
+        reportError(error); // another thing of that name, or an hls.js we do not know: it plays without us
+      }
     }
   };
 }
@@ -48,7 +52,8 @@ function hookGlobal(name, wrap) {
     enumerable: true,
     get: () => value,
     set: (assigned) => {
-      value = typeof assigned === "function" ? wrap(assigned) : assigned;
+      // Only what looks like hls.js: a class with a static `isSupported`.
+      value = typeof assigned === "function" && "isSupported" in assigned ? wrap(assigned) : assigned;
     },
   });
 }

@@ -32,6 +32,8 @@ declare module "m3u8-parser" {
     segments?: ManifestSegment[];
     mediaSequence?: number;
     endList?: boolean;
+    /** Of a delta update (EXT-X-SKIP). */
+    skip?: { skippedSegments?: number };
   }
 
   export class Parser {

@@ -89,6 +89,12 @@ export class Downloads {
     return request;
   }
 
+  /** @param {number} request @param {number} deadlineMs @param {number} nowMs */
+  hasten(request, deadlineMs, nowMs) {
+    const download = this._requests.hasten(request, deadlineMs);
+    if (download) this._advance(download, nowMs);
+  }
+
   /** @param {number} request @param {number} nowMs */
   cancel(request, nowMs) {
     const download = this._requests.cancel(request);

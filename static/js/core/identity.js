@@ -14,7 +14,7 @@ export const KIND_INIT = 1;
  * @typedef {object} SegmentRef
  * @property {string} track  track id, 16 hex digits
  * @property {number} kind  KIND_MEDIA or KIND_INIT
- * @property {number} discontinuity  HLS discontinuity sequence number, 0 for init segments
+ * @property {number} discontinuity  HLS discontinuity sequence number; of an init segment that of the first segment using it
  * @property {number} number  media sequence number, or the init segment's own number
  */
 
@@ -94,13 +94,12 @@ export function trackId(description) {
 }
 
 /**
- * @param {string} uri  of the init segment, absolute or relative
+ * @param {string} url  of the init segment, absolute
  * @param {number} offset  first byte of its byte range, 0 without one
  * @returns {number}  its number, 0 to 2^32 - 1
  */
-export function initNumber(uri, offset) {
-  const path = /** @type {string} */ (uri.split(/[?#]/, 1)[0]);
-  const digest = sha256(`${path.slice(path.lastIndexOf("/") + 1)}@${offset}`);
+export function initNumber(url, offset) {
+  const digest = sha256(`${new URL(url).pathname}@${offset}`);
   return new DataView(digest.buffer).getUint32(0);
 }
 

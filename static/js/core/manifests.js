@@ -22,6 +22,9 @@ export class SegmentTable {
     this._tracks = new Map();
     /** Playlist URL without query -> track id, null where several share it. @type {Map<string, string | null>} */
     this._tracksByPath = new Map();
+    /** Path of the one media playlist played without a multivariant playlist. @type {string | null} */
+    this._onlyPath = null;
+    this._multivariant = false;
     /** @type {Map<string, Map<string, SegmentSource>[]>} track id -> segments by location, latest refresh first */
     this._segments = new Map();
   }
@@ -61,6 +64,7 @@ export class SegmentTable {
 
   /** @param {string} baseUrl @param {Manifest} manifest */
   _observeMultivariant(baseUrl, manifest) {
+    this._multivariant = true;
     const found = [...variants(baseUrl, manifest), ...renditions(baseUrl, manifest)];
     for (const { url, description, tieBreak } of found) {
       const line = canonicalTrack(description);
@@ -81,27 +85,37 @@ export class SegmentTable {
   /**
    * By its URL, or without the query, which refreshed tokens and low-latency directives (_HLS_msn) change.
    * @param {string} url
-   * @returns {string} track id
+   * @returns {string | null} track id; null when it cannot be told for certain: a wrong name would be other viewers' wrong bytes
    */
   _trackOf(url) {
-    return this._tracks.get(url) ?? this._tracksByPath.get(withoutQuery(url)) ?? trackId({ type: "only" });
+    const { href } = new URL(url);
+    const path = withoutQuery(href);
+    if (this._multivariant) return this._tracks.get(href) ?? this._tracksByPath.get(path) ?? null;
+    this._onlyPath ??= path;
+    return path === this._onlyPath ? trackId({ type: "only" }) : null;
   }
 
   /** @param {string} url @param {string} baseUrl @param {Manifest} manifest */
   _observeMedia(url, baseUrl, manifest) {
     const track = this._trackOf(url);
+    if (track === null) return;
+    const generations = this._segments.get(track) ?? [];
+    const oldest = manifest.mediaSequence ?? 0;
+    const skipped = manifest.skip?.skippedSegments ?? 0;
     /** @type {Map<string, SegmentSource>} */
     const segments = new Map();
-    const first = manifest.mediaSequence ?? 0;
+    // A delta update leaves out what the one before it had.
+    for (const [key, source] of skipped > 0 ? (generations[0] ?? []) : []) {
+      if (source.ref.kind === KIND_INIT || source.ref.number >= oldest) segments.set(key, source);
+    }
     for (const [index, segment] of (manifest.segments ?? []).entries()) {
       if (!segment.uri) continue;
-      addInit(segments, track, baseUrl, segment.map);
       const discontinuity = segment.timeline ?? 0;
-      const ref = { track, kind: KIND_MEDIA, discontinuity, number: first + index };
+      addInit(segments, track, baseUrl, segment.map, discontinuity);
+      const ref = { track, kind: KIND_MEDIA, discontinuity, number: oldest + skipped + index };
       const source = { ref, ...locate(segment.uri, baseUrl, segment.byterange), durationSec: segment.duration };
       segments.set(locationKey(source.url, source.rangeStart, source.rangeEnd), source);
     }
-    const generations = this._segments.get(track) ?? [];
     generations.unshift(segments);
     generations.length = Math.min(generations.length, manifest.endList ? 1 : GENERATIONS);
     this._segments.set(track, generations);
@@ -147,14 +161,14 @@ function renditions(baseUrl, manifest) {
 
 /**
  * @param {Map<string, SegmentSource>} segments @param {string} track @param {string} baseUrl
- * @param {ManifestSegment["map"]} map
+ * @param {ManifestSegment["map"]} map @param {number} discontinuity  of the first segment that uses it
  */
-function addInit(segments, track, baseUrl, map) {
+function addInit(segments, track, baseUrl, map, discontinuity) {
   if (!map?.uri) return;
   const location = locate(map.uri, baseUrl, map.byterange);
   const key = locationKey(location.url, location.rangeStart, location.rangeEnd);
   if (segments.has(key)) return;
-  const ref = { track, kind: KIND_INIT, discontinuity: 0, number: initNumber(map.uri, location.rangeStart ?? 0) };
+  const ref = { track, kind: KIND_INIT, discontinuity, number: initNumber(location.url, location.rangeStart ?? 0) };
   segments.set(key, { ref, ...location, durationSec: 0 });
 }
 
@@ -170,7 +184,7 @@ function locate(uri, baseUrl, byterange) {
 
 /** @param {string} url @param {number | null} rangeStart @param {number | null} rangeEnd */
 function locationKey(url, rangeStart, rangeEnd) {
-  return `${url.split("#", 1)[0]} ${rangeStart ?? ""}-${rangeEnd ?? ""}`;
+  return `${new URL(url).href.split("#", 1)[0]} ${rangeStart ?? ""}-${rangeEnd ?? ""}`;
 }
 
 /** @param {string} url */

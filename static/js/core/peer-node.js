@@ -123,6 +123,12 @@ export class PeerNode {
     return this._downloads.request(source, deadlineMs, nowMs);
   }
 
+  /** The player needs it at another time. @param {number} request @param {number} deadlineMs @param {number} nowMs */
+  hasten(request, deadlineMs, nowMs) {
+    this._nowMs = nowMs;
+    this._downloads.hasten(request, deadlineMs, nowMs);
+  }
+
   /** The player no longer wants it. @param {number} request @param {number} nowMs */
   cancel(request, nowMs) {
     this._downloads.cancel(request, nowMs);

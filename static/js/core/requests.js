@@ -35,6 +35,13 @@ export class Requests {
     return request;
   }
 
+  /** @param {number} request @param {number} deadlineMs @returns {Download | undefined} whose deadline may have changed */
+  hasten(request, deadlineMs) {
+    const download = this._downloads.get(request);
+    download?.requests.set(request, deadlineMs);
+    return download;
+  }
+
   /** @param {number} request @returns {Download | null} what nobody wants any more, because this was the last who did */
   cancel(request) {
     const download = this._downloads.get(request);

@@ -1,3 +1,6 @@
+/** The longest a browser's timer waits; beyond it, it would fire at once. Ringing too early does no harm. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
 /** One timer that is set to the earliest of what is due, as often as that changes. */
 export class Alarm {
   /** @param {(nowMs: number) => void} ring */
@@ -19,7 +22,7 @@ export class Alarm {
         this._atMs = Number.POSITIVE_INFINITY;
         this._ring(now());
       },
-      Math.max(0, atMs - now()),
+      Math.min(TIMER_MAX_MS, Math.max(0, atMs - now())),
     );
   }
 }

@@ -39,6 +39,10 @@ export class HttpFetcher {
     controller?.abort();
   }
 
+  abortAll() {
+    for (const job of [...this._running.keys()]) this.abort(job);
+  }
+
   /** @param {number} job @param {string} url @param {number | null} rangeStart @param {number | null} rangeEnd @param {AbortSignal} signal */
   async _run(job, url, rangeStart, rangeEnd, signal) {
     /** @type {Record<string, string>} */

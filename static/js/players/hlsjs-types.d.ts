@@ -22,7 +22,9 @@ export interface LoaderContext {
 }
 
 export interface LoaderConfig {
-  loadPolicy: { maxTimeToFirstByteMs: number; maxLoadTimeMs: number };
+  /** Since 1.4. */
+  loadPolicy?: { maxTimeToFirstByteMs: number; maxLoadTimeMs: number };
+  timeout: number;
 }
 
 export interface LoaderCallbacks {

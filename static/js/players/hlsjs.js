@@ -33,15 +33,18 @@ import { now } from "../io/alarm.js";
 export function attachHls(pool, hls, { content } = {}) {
   if (attached.has(hls)) return;
   attached.add(hls);
-  const session = new HlsSession(pool, hls, content ?? null);
   const { config } = hls;
-  const base = /** @type {LoaderClass} */ (config.loader);
+  if (!config?.loader || customised(hls)) return;
+  const session = new HlsSession(pool, hls, content ?? null);
+  const base = config.loader;
   config.pLoader = playlistLoader(config.pLoader ?? base, session);
-  config.fLoader = fragmentLoader(config.fLoader ?? base, session);
+  config.fLoader = fragmentLoader(base, session);
   pool.players.add(session);
   hls.on("hlsManifestLoading", () => session.reset());
-  hls.on("hlsMediaAttached", () => hls.media?.addEventListener("waiting", () => session.waited()));
+  hls.on("hlsMediaAttached", () => session.watch(hls.media));
+  hls.on("hlsMediaDetaching", () => session.watch(null));
   hls.on("hlsDestroying", () => {
+    session.watch(null);
     pool.players.delete(session);
     pool.leaveUnused();
   });
@@ -58,6 +61,33 @@ class HlsSession {
     this._hls = hls;
     this._name = name;
     this.table = new SegmentTable();
+    /** Requests not yet answered. @type {Set<FragmentRequest>} */
+    this.running = new Set();
+    /** @type {HTMLMediaElement | null} */
+    this._media = null;
+    /** What changes when the playhead gets where it is going. @type {Record<string, () => void>} */
+    this._reactions = {
+      waiting: () => {
+        this._waited();
+        this._hasten();
+      },
+      seeking: () => this._hasten(),
+      ratechange: () => this._hasten(),
+    };
+  }
+
+  /** @param {HTMLMediaElement | null} media  the one it plays in now */
+  watch(media) {
+    for (const [event, reaction] of Object.entries(this._reactions)) {
+      this._media?.removeEventListener(event, reaction);
+      media?.addEventListener(event, reaction);
+    }
+    this._media = media;
+  }
+
+  /** The deadlines of what is on its way are not what they were. */
+  _hasten() {
+    for (const request of this.running) request.hasten();
   }
 
   /** Another source is loaded into the same instance. */
@@ -67,9 +97,8 @@ class HlsSession {
   }
 
   /** The media element waits for data. Before its first frame and while it seeks that is no stall. */
-  waited() {
-    const { media } = this._hls;
-    if (media && !media.seeking && media.played.length > 0) this.engine?.stalled();
+  _waited() {
+    if (this._media && !this._media.seeking && this._media.played.length > 0) this.engine?.stalled();
   }
 
   /** Name of its content; null before a manifest was seen. */
@@ -92,6 +121,11 @@ class HlsSession {
     if (!media || !fragment || media.seeking || !bufferedAt(media, media.currentTime)) return now();
     const rate = media.playbackRate > 0 ? media.playbackRate : 1;
     return now() + (Math.max(0, fragment.start - media.currentTime) / rate) * 1000;
+  }
+
+  /** @param {LoaderContext} context @returns {SegmentSource | null} what it asks for, if a playlist named it */
+  find({ url, rangeStart, rangeEnd }) {
+    return this.table.find(url, rangeEnd ? (rangeStart ?? 0) : null, rangeEnd || null);
   }
 
   /** @param {string} url @param {string} answeredUrl @param {unknown} text */
@@ -163,15 +197,11 @@ function fragmentLoader(Base, session) {
     /** @param {LoaderContext} context @param {LoaderConfig} config @param {LoaderCallbacks} callbacks */
     load(context, config, callbacks) {
       this.context = context;
+      const plain = () => this._loadPlain(context, config, callbacks);
       const { engine } = session;
-      const source =
-        engine && session.table.find(context.url, context.rangeEnd ? (context.rangeStart ?? 0) : null, context.rangeEnd || null);
-      if (engine && source && customised(this._hlsConfig) === null) {
-        const plain = () => this._loadPlain(context, config, callbacks);
-        this._request = new FragmentRequest(this, session, engine, source, config, callbacks, plain);
-        return;
-      }
-      this._loadPlain(context, config, callbacks);
+      const source = engine && session.find(context);
+      if (!engine || !source || changesRequests(this._hlsConfig)) plain();
+      else this._request = new FragmentRequest(this, session, engine, source, config, callbacks, plain);
     }
 
     /** The way it would have gone without us. @param {LoaderContext} context @param {LoaderConfig} config @param {LoaderCallbacks} callbacks */
@@ -195,14 +225,18 @@ function fragmentLoader(Base, session) {
 }
 
 /**
- * Whether the page changes requests before they are sent (headers, credentials), which ours would lack.
- * @param {HlsConfig} config
- * @returns {string | null} what it changes them with
+ * Whether the page loads fragments in a way of its own (signing, decrypting, CMCD), which ours would pass over.
+ * @param {HlsLike} hls
  */
-function customised(config) {
-  if (config.xhrSetup) return "xhrSetup";
-  if (config.fetchSetup) return "fetchSetup";
-  return null;
+function customised(hls) {
+  const { config } = hls;
+  const stock = /** @type {{ DefaultConfig?: HlsConfig }} */ (hls.constructor).DefaultConfig?.loader;
+  return config.fLoader !== undefined || (stock !== undefined && config.loader !== stock) || changesRequests(config);
+}
+
+/** Whether the page adds something to requests (headers, credentials) that ours would lack. @param {HlsConfig} config */
+function changesRequests({ xhrSetup, fetchSetup }) {
+  return Boolean(xhrSetup || fetchSetup);
 }
 
 /** One fragment asked of the engine on behalf of a loader. */
@@ -225,7 +259,9 @@ class FragmentRequest {
     this._over = false;
     const context = /** @type {LoaderContext} */ (loader.context);
     loader.stats.loading.start = now();
-    this._timeout = setTimeout(() => this._timedOut(), config.loadPolicy.maxLoadTimeMs);
+    session.running.add(this);
+    // hls.js before 1.4 has `timeout` in place of a policy.
+    this._timeout = setTimeout(() => this._timedOut(), config.loadPolicy?.maxLoadTimeMs ?? config.timeout);
     this._request = engine.request(source, session.deadlineMs(context.frag), {
       progressed: ({ loadedBytes, sizeBytes, startMs, firstByteMs }) => {
         this._loader.stats.loading.start = startMs;
@@ -235,10 +271,17 @@ class FragmentRequest {
       },
       delivered: (bytes, timing, peerBytes) => this._delivered(bytes, timing, peerBytes),
       failed: ({ status, reason }) => {
+        if (this._over) return;
         this._end();
+        // An answer that we cannot use and the player may: the whole of a resource in place of a range of it.
+        if (status >= 200 && status < 300) {
+          refused();
+          return;
+        }
         this._callbacks.onError({ code: status, text: reason }, context, null, loader.stats);
       },
       refused: () => {
+        if (this._over) return;
         this._end();
         refused();
       },
@@ -260,8 +303,13 @@ class FragmentRequest {
     if (this.cancel() && context) this._callbacks.onAbort?.(stats, context, null);
   }
 
+  hasten() {
+    this._engine.hasten(this._request, this._session.deadlineMs(this._loader.context?.frag));
+  }
+
   _end() {
     this._over = true;
+    this._session.running.delete(this);
     clearTimeout(this._timeout);
   }
 
@@ -274,6 +322,7 @@ class FragmentRequest {
 
   /** @param {ArrayBuffer} bytes @param {import("../core/outbox.js").Timing} timing @param {number} peerBytes */
   _delivered(bytes, timing, peerBytes) {
+    if (this._over) return;
     this._end();
     const { stats } = this._loader;
     const context = /** @type {LoaderContext} */ (this._loader.context);

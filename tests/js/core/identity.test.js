@@ -23,7 +23,7 @@ test("identities are the frozen ones", () => {
     assert.equal(canonicalTrack(description), canonical);
     assert.equal(trackId(description), id);
   }
-  for (const { uri, offset, number } of frozen.inits) assert.equal(initNumber(uri, offset), number);
+  for (const { url, offset, number } of frozen.inits) assert.equal(initNumber(url, offset), number);
 });
 
 test("a content's name does not change with scheme, token or fragment", () => {

@@ -79,6 +79,39 @@ test("an init segment is known by its own name", () => {
   assert.equal(source?.ref.kind, 1);
 });
 
+test("init segments of one name in two periods are two", () => {
+  const ad = '#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI="https://ads.example/77/init.mp4"\n#EXTINF:2,\nad.m4s\n';
+  const table = tableOf(MULTIVARIANT, `${BASE}low.m3u8`, media(1) + ad);
+  const [own, other] = [`${BASE}init.mp4`, "https://ads.example/77/init.mp4"].map((url) => table.find(url, null, null)?.ref);
+  assert.ok(own && other);
+  assert.notDeepEqual(own, other);
+});
+
+test("a delta update goes on where its skipped segments end, and they stay known", () => {
+  const table = tableOf(MULTIVARIANT, `${BASE}low.m3u8`, media(10));
+  const delta = `#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:11\n#EXT-X-SKIP:SKIPPED-SEGMENTS=2\n#EXTINF:2,\nseg13.m4s\n`;
+  table.observe(`${BASE}low.m3u8?_HLS_skip=YES`, `${BASE}low.m3u8`, delta);
+  assert.equal(table.find(`${BASE}seg13.m4s`, null, null)?.ref.number, 13);
+  assert.equal(table.find(`${BASE}seg12.m4s`, null, null)?.ref.number, 12);
+});
+
+test("a playlist whose track cannot be told is not shared", () => {
+  const byQuery = MULTIVARIANT.replace("low.m3u8", "p.m3u8?v=1").replace("high.m3u8", "p.m3u8?v=2");
+  assert.equal(tableOf(byQuery, `${BASE}p.m3u8?v=1&_HLS_msn=4`, media(1)).find(`${BASE}seg1.m4s`, null, null), null);
+  assert.ok(tableOf(byQuery, `${BASE}p.m3u8?v=1`, media(1)).find(`${BASE}seg1.m4s`, null, null));
+  const alone = new SegmentTable();
+  alone.observe(`${BASE}low.m3u8`, `${BASE}low.m3u8`, media(1));
+  alone.observe(`${BASE}en.m3u8`, `${BASE}en.m3u8`, media(1).replaceAll("seg", "en"));
+  assert.ok(alone.find(`${BASE}seg1.m4s`, null, null));
+  assert.equal(alone.find(`${BASE}en1.m4s`, null, null), null);
+});
+
+test("a URL that is not in its normal form is known in any form", () => {
+  const spaced = MULTIVARIANT.replace("low.m3u8", "low quality.m3u8");
+  const table = tableOf(spaced, `${BASE}low quality.m3u8`, media(1).replaceAll("seg", "my seg"));
+  assert.ok(table.find(`${BASE}my seg1.m4s`, null, null));
+});
+
 test("byte ranges of one resource are different segments", () => {
   const text =
     "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n#EXT-X-BYTERANGE:100@0\nall.mp4\n#EXTINF:2,\n#EXT-X-BYTERANGE:50\nall.mp4\n";

@@ -274,6 +274,16 @@ test("a body longer than it said it was (compressed on its way) is delivered who
   assert.equal(delivery?.type === "deliver" && delivery.bytes.length, 2 * PIECE_BYTES + 1000);
 });
 
+test("a deadline that comes nearer is acted on", () => {
+  const node = nodeOf();
+  greet(node);
+  say(node, { type: FRAME.CLAIM, ref, hops: 0 });
+  const request = node.request(source, 25_000, 0);
+  assert.equal(commands(node, "fetch").length, 0);
+  node.hasten(request, 500, 100);
+  assert.equal(commands(node, "fetch").length, 1);
+});
+
 test("a player that lets go leaves no request, no fetch and no claim behind", () => {
   const node = nodeOf();
   greet(node);

@@ -42,6 +42,7 @@ function page({ active = true, config = {} } = {}) {
       /** @type {any} */ (requests[request]).cancelled = true;
     },
     stalled: mock.fn(),
+    hasten: mock.fn(),
   };
   const pool = {
     options: { content: null },
@@ -61,7 +62,7 @@ function page({ active = true, config = {} } = {}) {
     },
   };
   attachHls(/** @type {any} */ (pool), hls);
-  const playlist = new hls.config.pLoader(hls.config);
+  const playlist = new (hls.config.pLoader ?? PlainLoader)(hls.config);
   playlist.load({ url: `${BASE}p.m3u8`, type: "level" }, CONFIG, { onSuccess() {} });
   PlainLoader.loads = [];
 
@@ -86,7 +87,9 @@ test("a segment of a playlist that passed is asked of the pool, anything else of
 });
 
 test("with nothing to share, or requests that the page changes, hls.js loads as ever", () => {
-  for (const { load, requests } of [page({ active: false }), page({ config: { xhrSetup() {} } })]) {
+  for (const active of [false, true]) {
+    const { hls, load, requests } = page({ active });
+    if (active) hls.config.xhrSetup = () => {};
     const { callbacks } = load("seg1.ts");
     assert.equal(requests.length, 0);
     assert.equal(callbacks.onSuccess.mock.callCount(), 1);
@@ -115,6 +118,51 @@ test("an aborted load says so once, for hls.js waits for it; a destroyed one say
   destroyed.loader.destroy();
   assert.equal(destroyed.callbacks.onAbort.mock.callCount(), 0);
   assert.ok(requests[1]?.cancelled);
+});
+
+test("a page's own loaders are left alone", () => {
+  for (const config of [{ fLoader: class Signing {} }, { fetchSetup() {} }]) {
+    const { hls, pool } = page({ config });
+    assert.equal(hls.config.fLoader, config.fLoader);
+    assert.equal(pool.players.size, 0);
+  }
+});
+
+test("a seek, a new rate or a stall moves the deadlines of what is on its way", () => {
+  const { hls, engine, listeners, load } = page();
+  const media = new EventTarget();
+  hls.media = Object.assign(media, {
+    currentTime: 1,
+    playbackRate: 1,
+    seeking: false,
+    buffered: { length: 1, start: () => 0, end: () => 6 },
+    played: { length: 1 },
+  });
+  listeners.hlsMediaAttached?.();
+  const { loader } = load("seg1.ts", { frag: { start: 6 } });
+  media.dispatchEvent(new Event("seeking"));
+  media.dispatchEvent(new Event("waiting"));
+  assert.equal(engine.hasten.mock.callCount(), 2);
+  assert.equal(engine.stalled.mock.callCount(), 1);
+  listeners.hlsMediaDetaching?.();
+  media.dispatchEvent(new Event("waiting"));
+  assert.equal(engine.stalled.mock.callCount(), 1);
+  loader.destroy();
+});
+
+test("a request handed back after its loader was destroyed loads nothing", () => {
+  const { requests, load } = page();
+  load("seg0.ts").loader.destroy();
+  requests[0]?.events.refused();
+  assert.deepEqual(PlainLoader.loads, []);
+});
+
+test("hls.js before 1.4, which has no load policy, is served too", () => {
+  const { hls, requests } = page();
+  const loader = new hls.config.fLoader(hls.config);
+  loader.load({ url: `${BASE}seg0.ts`, frag: { start: 0 } }, { timeout: 20_000 }, {});
+  assert.equal(requests.length, 1);
+  loader.destroy();
 });
 
 test("a failure is the CDN's, with its status", () => {
