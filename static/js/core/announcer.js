@@ -61,9 +61,13 @@ export class Announcer {
     download.untold = [...download.segment.held.values()]; // ABANDON makes them forget these too
   }
 
+  /** It is on its way no longer. @param {Download} download */
+  forget(download) {
+    this._moved.delete(download);
+  }
+
   /** We have nothing of it any more, and expect nothing. @param {Download} download */
   abandon(download) {
-    this._moved.delete(download);
     if (download.claimed || download.segment.heldCount > 0) this._announce({ type: FRAME.ABANDON, ref: download.ref });
   }
 

@@ -47,6 +47,8 @@ export class Fetch {
     /** When the CDN last sent anything. */
     this.heardMs = nowMs;
     this.receivedBytes = 0;
+    /** Whether it brought anything that was missing. */
+    this.gained = false;
     /** Offset in the segment of the next byte. */
     this.nextOffset = startPiece * PIECE_BYTES;
     this._scratch = new Uint8Array(0);
@@ -58,9 +60,20 @@ export class Fetch {
     return this.startPiece === 0 && this.endPiece === null;
   }
 
+  /** Whether the CDN has begun to answer with the whole segment: then its word on the size is awaited. */
+  get decidesSize() {
+    return this.whole && this.firstByteMs !== null;
+  }
+
   /** The piece the next byte belongs to. */
   get currentPiece() {
     return Math.floor(this.nextOffset / PIECE_BYTES);
+  }
+
+  /** Whether the body was shorter than the range that was asked for. @param {number | null} sizeBytes  of the segment, as was thought */
+  endedEarly(sizeBytes) {
+    const end = (this.endPiece ?? Number.POSITIVE_INFINITY) * PIECE_BYTES;
+    return this.nextOffset < Math.min(end, sizeBytes ?? 0);
   }
 
   /** The body turned out to start at 0: the range was not honoured. */

@@ -84,7 +84,7 @@ export class Downloads {
     const key = refKey(source.ref);
     const download = this._all.get(key) ?? new Download(source, this._sizes.get(sizeKey(source.ref))?.value ?? 0, nowMs);
     this._all.set(key, download);
-    const request = this._requests.add(download, deadlineMs);
+    const request = this._requests.add(download, Number.isFinite(deadlineMs) ? deadlineMs : nowMs);
     this._advance(download, nowMs);
     return request;
   }
@@ -139,7 +139,7 @@ export class Downloads {
     }
     neighbour.delivered(payload.length, ask.sentMs, nowMs);
     const { segment } = download;
-    if (segment.sizeBytes === null) this._sized(download, sizeBytes);
+    if (segment.sizeBytes === null && !download.fetch?.decidesSize) this._sized(download, sizeBytes);
     if (segment.sizeBytes !== sizeBytes) {
       neighbour.deny(ref);
       this._ledger.wastedBytes += payload.length;
@@ -173,7 +173,7 @@ export class Downloads {
     if (!this._fetches.headReceived(download, fetch, partial, nowMs)) {
       this._outbox.push({ type: "abort", job });
       this.fetchFailed(job, { status: 200, reason: "the CDN sent the whole resource in place of a range" }, nowMs);
-    } else if (fetch.whole && sizeBytes !== null) {
+    } else if (fetch.whole && (sizeBytes !== null || download.source.rangeStart === null)) {
       this._sized(download, sizeBytes);
     }
   }
@@ -189,7 +189,7 @@ export class Downloads {
     const finished = fetch.take(bytes);
     const { segment } = download;
     // More than announced: the length was that of an encoded body. The end of the body will tell.
-    if (fetch.whole && segment.sizeBytes !== null && fetch.nextOffset > segment.sizeBytes) segment.sizeBytes = null;
+    if (fetch.whole && segment.sizeBytes !== null && fetch.nextOffset > segment.sizeBytes) this._sized(download, null);
     if (fetch.nextOffset > MAX_SEGMENT_BYTES) download.shared = false;
     for (const [index, piece] of finished) this._fetchedPiece(download, index, piece, nowMs);
     this._moved(download, nowMs);
@@ -201,10 +201,12 @@ export class Downloads {
     if (!running) return;
     const { download, fetch } = running;
     this._fetches.measure(fetch, nowMs);
-    this._fetches.ended(download);
     if (fetch.whole) this._sized(download, fetch.nextOffset);
+    else if (fetch.endedEarly(download.segment.sizeBytes)) this._sized(download, null); // the size we went by was a wrong one
     const rest = fetch.rest();
     if (rest) this._fetchedPiece(download, rest[0], rest[1], nowMs);
+    this._fetches.ended(download);
+    if (!fetch.gained) this._retryLater(download, nowMs); // what brought nothing will bring nothing
     this._moved(download, nowMs);
   }
 
@@ -221,7 +223,8 @@ export class Downloads {
       this._advance(download, nowMs);
       return;
     }
-    download.retryAtMs = nowMs + Math.min(HTTP_RETRY_MAX_MS, HTTP_RETRY_MS * 2 ** download.failures++);
+    if (failure.status === 416 && !fetch.whole) this._sized(download, null); // there is no such range: the size was a wrong one
+    this._retryLater(download, nowMs);
     this._announcer.unclaim(download);
     // A neighbour that says it holds the segment and never sends it must not keep the CDN's word from the player.
     const peersHaveTime = nowMs < download.deadlineMs + PEERS_GRACE_MS;
@@ -271,8 +274,17 @@ export class Downloads {
 
   /** @param {Download} download @param {number} index @param {Uint8Array} piece @param {number} nowMs */
   _fetchedPiece(download, index, piece, nowMs) {
-    if (download.segment.put(index, piece, false)) this._gained(download, index, nowMs);
-    else this._ledger.wastedBytes += piece.length;
+    if (download.segment.put(index, piece, false)) {
+      if (download.fetch) download.fetch.gained = true;
+      this._gained(download, index, nowMs);
+    } else {
+      this._ledger.wastedBytes += piece.length;
+    }
+  }
+
+  /** @param {Download} download @param {number} nowMs */
+  _retryLater(download, nowMs) {
+    download.retryAtMs = nowMs + Math.min(HTTP_RETRY_MAX_MS, HTTP_RETRY_MS * 2 ** download.failures++);
   }
 
   /** A piece is new: nobody else need send it, and the neighbours may have it. @param {Download} download @param {number} index @param {number} nowMs */
@@ -284,16 +296,17 @@ export class Downloads {
     this._announcer.gained(download, index, nowMs);
   }
 
-  /** Somebody said how large it is; the CDN is believed. @param {Download} download @param {number} sizeBytes */
+  /** Somebody said how large it is; the CDN is believed. @param {Download} download @param {number | null} sizeBytes  null for unknown again */
   _sized(download, sizeBytes) {
     const { segment } = download;
     if (segment.sizeBytes === sizeBytes) return;
-    if (segment.sizeBytes !== null) {
-      this._ledger.wastedBytes += segment.heldBytes;
-      segment.reset();
-      download.untold = [];
+    if (segment.sizeBytes === null) {
+      segment.sizeBytes = sizeBytes;
+    } else {
+      this._ledger.wastedBytes += segment.resize(sizeBytes);
+      download.untold = [...segment.held.values()];
     }
-    segment.sizeBytes = sizeBytes;
+    if (sizeBytes === null) return;
     if (sizeBytes > MAX_SEGMENT_BYTES) download.shared = false;
     for (const index of [...download.asks.keys()]) if (index * PIECE_BYTES >= sizeBytes) download.unask(index, null);
   }
@@ -333,6 +346,7 @@ export class Downloads {
       download.unask(index, null);
     }
     this._ledger.wastedBytes += this._fetches.abort(download, nowMs);
+    this._announcer.forget(download);
     this._all.delete(refKey(download.ref));
   }
 
@@ -359,7 +373,7 @@ const sizeKey = ({ track, kind }) => `${track}/${kind}`;
  */
 function retriedInTime(download, status) {
   const retryAtMs = /** @type {number} */ (download.retryAtMs);
-  return (status === 0 || status >= 500) && retryAtMs + PLAYER_RETRY_MS < download.deadlineMs;
+  return (status === 0 || status === 416 || status >= 500) && retryAtMs + PLAYER_RETRY_MS < download.deadlineMs;
 }
 
 /** Whether a fetch has nothing left to bring that is missing. @param {Segment} segment @param {import("./download.js").Fetch} fetch */

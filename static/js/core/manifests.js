@@ -113,7 +113,7 @@ export class SegmentTable {
       const discontinuity = segment.timeline ?? 0;
       addInit(segments, track, baseUrl, segment.map, discontinuity);
       const ref = { track, kind: KIND_MEDIA, discontinuity, number: oldest + skipped + index };
-      const source = { ref, ...locate(segment.uri, baseUrl, segment.byterange), durationSec: segment.duration };
+      const source = { ref, ...locate(segment.uri, baseUrl, segment.byterange), durationSec: segment.duration || 0 };
       segments.set(locationKey(source.url, source.rangeStart, source.rangeEnd), source);
     }
     generations.unshift(segments);

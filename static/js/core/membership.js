@@ -12,6 +12,9 @@
 import { CLOSE_UNAUTHORIZED, ERROR_NOT_JOINED, EXCEPT_MAX, PING_INTERVAL_MS, REPORT_INTERVAL_MS, WANT_MAX } from "./constants.js";
 import { Links } from "./links.js";
 import {
+  CLUSTER_SIZE_MAX,
+  INTERVAL_MAX_MS,
+  INTERVAL_MIN_MS,
   PONG_TIMEOUT_MS,
   RECONNECT_FIRST_MS,
   RECONNECT_LONG_CAP_MS,
@@ -167,13 +170,13 @@ export class Membership {
         this._offered(String(message.from), String(message.sdp), nowMs);
         break;
       case "hint":
-        if (typeof message.cluster_size === "number") this._clusterSized(message.cluster_size);
+        this._clusterSized(bounded(message.cluster_size, 1, CLUSTER_SIZE_MAX, this.clusterSize));
         break;
       case "error":
         this._failed(message, nowMs);
         break;
       case "restart":
-        this._restarting(Number(message.reconnect_min_ms), Number(message.reconnect_max_ms), nowMs);
+        this._restarting(message, nowMs);
         break;
       default:
         this._linkMessage(message, nowMs);
@@ -226,7 +229,7 @@ export class Membership {
   /** The other side says its id at the tracker. @param {number} id @param {string} peer */
   renamed(id, peer) {
     const link = this._links.get(id);
-    if (link) link.peer = peer;
+    if (link && !this._links.with(peer)) link.peer = peer; // nobody takes the name of another
     this._spare = this._spare.filter((spare) => spare !== peer);
   }
 
@@ -263,12 +266,12 @@ export class Membership {
     this._attempt = 0;
     this._lostMs = null;
     this._iceServers = Array.isArray(message.ice_servers) ? message.ice_servers : [];
-    if (typeof message.ping_interval_ms === "number") this._pingIntervalMs = message.ping_interval_ms;
+    this._pingIntervalMs = bounded(message.ping_interval_ms, INTERVAL_MIN_MS, INTERVAL_MAX_MS, this._pingIntervalMs);
     this._pingMs = nowMs + this._pingIntervalMs;
-    if (typeof message.report_interval_ms === "number") this._reportIntervalMs = message.report_interval_ms;
+    this._reportIntervalMs = bounded(message.report_interval_ms, INTERVAL_MIN_MS, INTERVAL_MAX_MS, this._reportIntervalMs);
     this._reportMs = nowMs + this._reportIntervalMs * this._random(); // a crowd that joined together does not report together
     this._wantMs = nowMs + WANT_AGAIN_MS * (1 + this._random());
-    this.clusterSize = typeof message.cluster_size === "number" ? message.cluster_size : 1;
+    this.clusterSize = bounded(message.cluster_size, 1, CLUSTER_SIZE_MAX, 1);
     this._commands.push({ type: "joined", peer: this.peer, clusterSize: this.clusterSize });
     this._spare = peerIds(message.neighbours);
     this._dial(nowMs);
@@ -280,11 +283,12 @@ export class Membership {
     this._commands.push({ type: "clusterSized", clusterSize });
   }
 
-  /** @param {number} minMs @param {number} maxMs @param {number} nowMs */
-  _restarting(minMs, maxMs, nowMs) {
+  /** @param {Message} message @param {number} nowMs */
+  _restarting(message, nowMs) {
     this._commands.push({ type: "closeSocket" });
-    const spanMs = Number.isFinite(minMs) && maxMs >= minMs ? maxMs - minMs : 0;
-    this._reconnectAfter((Number.isFinite(minMs) ? minMs : RECONNECT_FIRST_MS) + this._random() * spanMs, nowMs);
+    const minMs = bounded(message.reconnect_min_ms, 0, INTERVAL_MAX_MS, RECONNECT_FIRST_MS);
+    const maxMs = bounded(message.reconnect_max_ms, minMs, INTERVAL_MAX_MS, minMs);
+    this._reconnectAfter(minMs + this._random() * (maxMs - minMs), nowMs);
   }
 
   /** The tracker did not do what we asked. @param {Message} message @param {number} nowMs */
@@ -293,7 +297,7 @@ export class Membership {
       this._join(); // it has forgotten us
     } else if (this.state === "joining") {
       // Full, or refusing: come back later, and not with everybody else who was sent away.
-      const afterMs = typeof message.retry_after_ms === "number" ? message.retry_after_ms : RECONNECT_LONG_CAP_MS / 2;
+      const afterMs = bounded(message.retry_after_ms, INTERVAL_MIN_MS, INTERVAL_MAX_MS, RECONNECT_LONG_CAP_MS / 2);
       this._commands.push({ type: "closeSocket" });
       this._reconnectAfter(afterMs * (1 + this._random()), nowMs);
     }
@@ -362,6 +366,14 @@ export class Membership {
   _send(message) {
     this._commands.push({ type: "sendMessage", message });
   }
+}
+
+/**
+ * A number from the tracker: what it cannot be is what it was, what is beyond reason is brought within it.
+ * @param {unknown} value @param {number} min @param {number} max @param {number} fallback
+ */
+function bounded(value, min, max, fallback) {
+  return typeof value === "number" && !Number.isNaN(value) ? Math.min(max, Math.max(min, value)) : fallback;
 }
 
 /** @param {unknown} value @returns {string[]} */

@@ -69,21 +69,31 @@ export class Neighbour {
     const set = this._held.get(key) ?? new RangeSet();
     for (const [first, count] of ranges) set.add(first, count);
     this._held.set(key, set);
-    let rangeCount = 0;
-    for (const held of this._held.values()) rangeCount += held.rangeCount;
-    if (this._held.size > NEIGHBOUR_GROUPS_MAX || rangeCount > NEIGHBOUR_RANGES_MAX) throw new WireError("have-map too large");
+    this._bound();
     for (const [first, count] of ranges) {
       if (count > NEIGHBOUR_PARTIALS_MAX) continue;
       for (let number = first; number < first + count; number++) this._settled(`${key}/${number}`);
     }
   }
 
-  /** @param {Omit<SegmentRef, "number">} group @param {Range[]} ranges */
+  /** @throws {WireError} */
+  _bound() {
+    let rangeCount = 0;
+    for (const held of this._held.values()) rangeCount += held.rangeCount;
+    if (this._held.size > NEIGHBOUR_GROUPS_MAX || rangeCount > NEIGHBOUR_RANGES_MAX) throw new WireError("have-map too large");
+  }
+
+  /**
+   * @param {Omit<SegmentRef, "number">} group
+   * @param {Range[]} ranges
+   * @throws {WireError} dropping every other segment of a long range makes many of it
+   */
   dropped(group, ranges) {
     const set = this._held.get(groupKey(group));
     if (!set) return;
     for (const [first, count] of ranges) set.remove(first, count);
     if (set.rangeCount === 0) this._held.delete(groupKey(group));
+    this._bound();
   }
 
   /** @param {SegmentRef} ref @param {number} nowMs */

@@ -4,7 +4,7 @@
 
 import { WIRE_VERSION } from "./constants.js";
 import { Neighbour } from "./neighbour.js";
-import { PING_INTERVAL_MS } from "./tuning.js";
+import { HELLO_TIMEOUT_MS, PING_INTERVAL_MS } from "./tuning.js";
 import { encodeFrame, FRAME, HELLO_FLAG_NO_UPLOAD, WireError } from "./wire.js";
 
 /** @typedef {import("./wire.js").Frame} Frame */
@@ -70,11 +70,12 @@ export class Neighbourhood {
     this.broadcast({ type: FRAME.RENAME, peer });
   }
 
-  /** @param {number} nowMs */
+  /** @param {number} nowMs @returns {Neighbour[]} those who have had the time to say HELLO and have not */
   timerFired(nowMs) {
-    if (nowMs < this._pingMs) return;
+    if (nowMs < this._pingMs) return [];
     this._pingMs = nowMs + PING_INTERVAL_MS;
     for (const neighbour of this._all.values()) this._ping(neighbour, nowMs);
+    return [...this._all.values()].filter(({ session, openedMs }) => session === null && nowMs >= openedMs + HELLO_TIMEOUT_MS);
   }
 
   /**
@@ -84,6 +85,7 @@ export class Neighbourhood {
    * @throws {WireError}
    */
   greetedBy(neighbour, hello) {
+    if (neighbour.session !== null) throw new WireError("a second HELLO");
     if (hello.version !== WIRE_VERSION) throw new WireError(`wire version ${hello.version} is not ours`);
     if (hello.session === this.session) throw new WireError("connected to ourselves");
     const twin = this.greeted.find((other) => other !== neighbour && other.session === hello.session);

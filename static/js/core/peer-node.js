@@ -217,7 +217,7 @@ export class PeerNode {
   /** @param {number} nowMs */
   timerFired(nowMs) {
     this._nowMs = nowMs;
-    this._neighbourhood.timerFired(nowMs);
+    for (const silent of this._neighbourhood.timerFired(nowMs)) this._drop(silent, "no HELLO", nowMs);
     this._announcer.timerFired(nowMs);
     this._downloads.timerFired(nowMs);
     this._pump(nowMs);

@@ -26,6 +26,8 @@ export class Segment {
     this.peerBytes = 0;
     /** @type {(Uint8Array | undefined)[]} */
     this._pieces = [];
+    /** Which of them neighbours sent. @type {Set<number>} */
+    this._fromPeers = new Set();
   }
 
   /** @returns {number | null} null while the size is unknown */
@@ -60,17 +62,32 @@ export class Segment {
     this.held.add(index);
     this.heldCount++;
     this.heldBytes += bytes.length;
-    if (fromPeer) this.peerBytes += bytes.length;
+    if (fromPeer) {
+      this.peerBytes += bytes.length;
+      this._fromPeers.add(index);
+    }
     return true;
   }
 
-  /** Forget every byte: the size turned out to be another than the one they came with. */
-  reset() {
+  /**
+   * The size is another than was thought. What neighbours sent came with the wrong one and goes; what the CDN sent is where it
+   * belongs and stays, as far as it fits.
+   * @param {number | null} sizeBytes  null for unknown again
+   * @returns {number} bytes that went
+   */
+  resize(sizeBytes) {
+    const before = this.heldBytes;
+    this.sizeBytes = sizeBytes;
+    const pieces = this._pieces;
+    const fromPeers = this._fromPeers;
     this.held = new RangeSet();
-    this.heldCount = 0;
-    this.heldBytes = 0;
-    this.peerBytes = 0;
+    this.heldCount = this.heldBytes = this.peerBytes = 0;
     this._pieces = [];
+    this._fromPeers = new Set();
+    pieces.forEach((piece, index) => {
+      if (piece && !fromPeers.has(index)) this.put(index, piece, false);
+    });
+    return before - this.heldBytes;
   }
 
   /** @returns {Uint8Array<ArrayBuffer>} a copy of the whole; only when complete */

@@ -78,6 +78,8 @@ export const UPLOAD_MEMORY_SEGMENTS = 32;
 /** The upload cap's burst: one second of it. */
 export const UPLOAD_BURST_MS = 1000;
 
+/** Who has not said HELLO on an open channel by then never will, and takes somebody's place. */
+export const HELLO_TIMEOUT_MS = 10000;
 /** How often neighbours are pinged. */
 export const PING_INTERVAL_MS = 10000;
 /** PROGRESS is gathered for this long, so that a fast download does not tell every piece in a frame of its own. */
@@ -87,6 +89,10 @@ export const JOINING_MS = 3000;
 
 /** ICE has failed by then or never ends: it gives up on a pair after some 10 s. */
 export const CONNECT_TIMEOUT_MS = 15000;
+/** What a tracker may say: intervals of a second to an hour, clusters up to ten million. */
+export const INTERVAL_MIN_MS = 1000;
+export const INTERVAL_MAX_MS = 3600000;
+export const CLUSTER_SIZE_MAX = 1e7;
 /** How often more neighbours are asked for while there are too few; drawn from once to twice this. */
 export const WANT_AGAIN_MS = 8000;
 /** A tracker silent for this long after a ping is gone. */

@@ -214,6 +214,31 @@ test("stop leaves the swarm and hangs up on everybody", () => {
   assert.equal(membership.nextTimerMs, Number.POSITIVE_INFINITY);
 });
 
+test("numbers beyond reason are brought within it", () => {
+  const membership = joined([]);
+  commands(membership);
+  for (const clusterSize of [Number.POSITIVE_INFINITY, -5, Number.NaN, "many"]) {
+    membership.messageReceived({ type: "hint", cluster_size: clusterSize }, 1);
+    assert.ok(membership.clusterSize >= 1 && membership.clusterSize <= 1e7);
+  }
+  membership.messageReceived({ ...welcome([]), ping_interval_ms: 0, report_interval_ms: -1 }, 2);
+  let turns = 0;
+  for (let nowMs = membership.nextTimerMs; nowMs < 10_000; nowMs = membership.nextTimerMs) {
+    membership.timerFired(nowMs);
+    turns++;
+  }
+  assert.ok(turns < 40, `${turns} turns in 10 s`);
+});
+
+test("a name another link has cannot be taken", () => {
+  const membership = joined([peer(1), peer(2)]);
+  const [first, second] = only(membership, "dial");
+  membership.linkOpened(second?.link);
+  membership.renamed(second?.link, peer(1));
+  membership.messageReceived({ type: "answer", from: peer(1), sdp: "a" }, 1);
+  assert.equal(only(membership, "answered")[0]?.link, first?.link);
+});
+
 test("whatever a tracker sends, it is survived", () => {
   const membership = joined([peer(1)]);
   const bad = [

@@ -284,6 +284,91 @@ test("a deadline that comes nearer is acted on", () => {
   assert.equal(commands(node, "fetch").length, 1);
 });
 
+/** Runs a node against a CDN that has `body` and takes ranges or not, until it delivers. @param {PeerNode} node @param {Uint8Array} body @param {{ ranges?: boolean, lengths?: number | null }} [cdn] */
+function runToEnd(node, body, { ranges = true, lengths = body.length } = {}) {
+  let fetches = 0;
+  for (let nowMs = 100; nowMs < 60_000; nowMs += 20) {
+    node.timerFired(nowMs);
+    for (let due = node.takeCommands(); due.length > 0; due = node.takeCommands()) {
+      for (const command of due) {
+        if (command.type === "deliver" || command.type === "fail") return { command, fetches };
+        if (command.type !== "fetch") continue;
+        fetches++;
+        const partial = ranges && command.rangeStart !== null;
+        const part = partial ? body.subarray(command.rangeStart ?? 0, command.rangeEnd ?? undefined) : body;
+        node.fetchStarted(command.job, { partial, sizeBytes: partial ? part.length : lengths }, nowMs);
+        for (let at = 0; at < part.length; at += 10_000) node.fetchReceived(command.job, part.slice(at, at + 10_000), nowMs);
+        node.fetchFinished(command.job, nowMs);
+      }
+    }
+  }
+  return { command: null, fetches };
+}
+
+const body = Uint8Array.from({ length: 3 * PIECE_BYTES + 1000 }, (_, index) => index % 251);
+
+test("a size that a neighbour lied about costs a fetch, not the segment", () => {
+  const node = nodeOf();
+  greet(node);
+  say(node, { type: FRAME.PROGRESS, ref, sizeBytes: 10 * PIECE_BYTES + 5, ranges: [[0, 1]] });
+  node.request(source, 3000, 0);
+  say(node, { type: FRAME.PIECE, ref, sizeBytes: 10 * PIECE_BYTES + 5, index: 0, payload: new Uint8Array(PIECE_BYTES) }, 1, 40);
+  node.neighbourClosed(1, 50);
+  const { command, fetches } = runToEnd(node, body);
+  assert.ok(command?.type === "deliver");
+  assert.deepEqual(command.bytes, body);
+  assert.ok(fetches <= 3, `${fetches} fetches`);
+});
+
+test("a neighbour's size does not cut short what the CDN is sending without saying how much", () => {
+  const node = nodeOf();
+  greet(node);
+  say(node, { type: FRAME.PROGRESS, ref, sizeBytes: 2 * PIECE_BYTES + 100, ranges: [[2, 1]] });
+  node.request(source, 0, 0);
+  const [fetch] = commands(node, "fetch");
+  assert.ok(fetch?.type === "fetch");
+  node.fetchStarted(fetch.job, { partial: false, sizeBytes: null }, 10);
+  say(node, { type: FRAME.PIECE, ref, sizeBytes: 2 * PIECE_BYTES + 100, index: 2, payload: new Uint8Array(100) }, 1, 20);
+  node.fetchReceived(fetch.job, body.slice(0, 2 * PIECE_BYTES), 30);
+  assert.equal(commands(node, "deliver").length, 0);
+  node.fetchReceived(fetch.job, body.slice(2 * PIECE_BYTES), 40);
+  node.fetchFinished(fetch.job, 50);
+  const [delivery] = commands(node, "deliver");
+  assert.ok(delivery?.type === "deliver");
+  assert.deepEqual(delivery.bytes, body);
+});
+
+test("a length that is larger than the body (encoded on its way) costs nothing", () => {
+  const node = nodeOf();
+  node.request(source, 0, 0);
+  // The first command was taken by nobody: run it.
+  const { command, fetches } = runToEnd(node, body, { lengths: 2 * body.length });
+  assert.ok(command?.type === "deliver" && fetches === 1, `${fetches} fetches`);
+  assert.deepEqual(command.bytes, body);
+});
+
+test("a second HELLO, and a have-map torn to shreds, are dropped; a channel without HELLO is closed in time", () => {
+  const twice = nodeOf();
+  greet(twice);
+  say(twice, { type: FRAME.HELLO, version: 1, session: "00000000000000cc", peer: "aa".repeat(10), flags: 0 });
+  assert.equal(commands(twice, "drop").length, 1);
+
+  const torn = nodeOf();
+  greet(torn);
+  const { number: _, ...group } = ref;
+  say(torn, { type: FRAME.HAVE, group, ranges: [[0, 2 ** 40]] });
+  for (let part = 0; part < 5; part++) {
+    const ranges = Array.from({ length: 1024 }, (_item, index) => /** @type {[number, number]} */ ([part * 2048 + index * 2, 1]));
+    say(torn, { type: FRAME.DROP, group, ranges });
+  }
+  assert.equal(commands(torn, "drop").length, 1);
+
+  const silent = nodeOf();
+  silent.neighbourOpened(1, true, 0);
+  for (let nowMs = 0; nowMs <= 20_000; nowMs += 1000) silent.timerFired(nowMs);
+  assert.equal(commands(silent, "drop").length, 1);
+});
+
 test("a player that lets go leaves no request, no fetch and no claim behind", () => {
   const node = nodeOf();
   greet(node);
