@@ -53,7 +53,10 @@ export function off(name, listener) {
   pool.off(name, listener);
 }
 
-/** Leaves every swarm at once: the page is going away, or wants no part of it any more. */
+/**
+ * Leaves every swarm at once. A player that asks for more joins again: to have no part of it any more, configure
+ * `enabled: false`.
+ */
 export function leave() {
   pool.stop();
 }

@@ -43,6 +43,8 @@ export class Pool {
     this.players = new Set();
     /** @type {Map<string, Engine>} by content name */
     this._engines = new Map();
+    /** Totals of engines that are gone. @type {Totals[]} */
+    this._past = [];
     /** @type {Map<EventName, Set<(event: SegmentEvent) => void>>} */
     this._listeners = new Map();
   }
@@ -53,7 +55,8 @@ export class Pool {
    */
   configure(options) {
     this.options = checked({ ...this.options, ...options });
-    if (!this.options.enabled) this.stop();
+    if (this.options.enabled) this.leaveUnused();
+    else this.stop();
   }
 
   /** Whether anything may be shared: switched on, a tracker known, and WebRTC there. */
@@ -85,24 +88,28 @@ export class Pool {
   leaveUnused() {
     const needed = new Set([...this.players].map((player) => player.content));
     for (const [name, engine] of this._engines) {
-      if (needed.has(name)) continue;
-      engine.stop();
-      this._engines.delete(name);
+      if (!needed.has(name)) this._retire(name, engine);
     }
+  }
+
+  /** @param {string} name @param {Engine} engine */
+  _retire(name, engine) {
+    this._past.push(engine.stats());
+    engine.stop();
+    this._engines.delete(name);
+    // Two of the past are one: what a long-lived page remembers of its many streams does not grow.
+    if (this._past.length > 1) this._past = [total(this._past)];
   }
 
   /** Leaves every swarm; a player that asks again joins again. */
   stop() {
-    for (const engine of this._engines.values()) engine.stop();
-    this._engines.clear();
+    for (const [name, engine] of [...this._engines]) this._retire(name, engine);
   }
 
   /** Totals over all contents; state and ids of the latest. */
   stats() {
-    const all = [...this._engines.values()].map((engine) => engine.stats());
-    const latest = all.at(-1);
-    /** @param {(stats: ReturnType<Engine["stats"]>) => number} pick */
-    const sum = (pick) => all.reduce((total, stats) => total + pick(stats), 0);
+    const running = [...this._engines.values()].map((engine) => engine.stats());
+    const latest = running.at(-1);
     return {
       enabled: this.options.enabled,
       state: latest?.state ?? (this.active ? "idle" : "off"),
@@ -110,17 +117,7 @@ export class Pool {
       peerId: latest?.peerId ?? null,
       neighbours: latest?.neighbours ?? 0,
       clusterSize: latest?.clusterSize ?? 0,
-      bytes: {
-        fromPeers: sum((stats) => stats.bytes.fromPeers),
-        fromCdn: sum((stats) => stats.bytes.fromCdn),
-        toPeers: sum((stats) => stats.bytes.toPeers),
-        wasted: sum((stats) => stats.bytes.wasted),
-      },
-      segments: {
-        fromPeers: sum((stats) => stats.segments.fromPeers),
-        fromCdn: sum((stats) => stats.segments.fromCdn),
-        mixed: sum((stats) => stats.segments.mixed),
-      },
+      ...total([...this._past, ...running]),
     };
   }
 
@@ -146,6 +143,27 @@ export class Pool {
       }
     }
   }
+}
+
+/** @typedef {Pick<ReturnType<Engine["stats"]>, "bytes" | "segments">} Totals */
+
+/** @param {Totals[]} parts @returns {Totals} */
+function total(parts) {
+  /** @param {(part: Totals) => number} pick */
+  const sum = (pick) => parts.reduce((all, part) => all + pick(part), 0);
+  return {
+    bytes: {
+      fromPeers: sum(({ bytes }) => bytes.fromPeers),
+      fromCdn: sum(({ bytes }) => bytes.fromCdn),
+      toPeers: sum(({ bytes }) => bytes.toPeers),
+      wasted: sum(({ bytes }) => bytes.wasted),
+    },
+    segments: {
+      fromPeers: sum(({ segments }) => segments.fromPeers),
+      fromCdn: sum(({ segments }) => segments.fromCdn),
+      mixed: sum(({ segments }) => segments.mixed),
+    },
+  };
 }
 
 /** @param {Options} options @returns {Options} */
