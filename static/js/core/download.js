@@ -186,6 +186,7 @@ export class Download {
     this.asks.set(index, asks);
     neighbour.inFlightPieces++;
     this.startedMs ??= nowMs;
+    this.wake(dueMs);
   }
 
   /**

@@ -11,15 +11,7 @@ import { RangeSet } from "./range-set.js";
 import { Average } from "./rates.js";
 import { Requests } from "./requests.js";
 import { plan } from "./scheduler.js";
-import {
-  BUSY_PAUSE_MS,
-  CLAIM_PATIENCE_MS,
-  HTTP_RETRY_MAX_MS,
-  HTTP_RETRY_MS,
-  HTTP_SILENCE_MS,
-  PEERS_GRACE_MS,
-  PLAYER_RETRY_MS,
-} from "./tuning.js";
+import { BUSY_PAUSE_MS, HTTP_RETRY_MAX_MS, HTTP_RETRY_MS, HTTP_SILENCE_MS, PEERS_GRACE_MS, PLAYER_RETRY_MS } from "./tuning.js";
 import { FRAME, REFUSED_BUSY, REFUSED_NOT_HELD, REFUSED_NOT_UPLOADING } from "./wire.js";
 
 /** @typedef {import("./download.js").SegmentSource} SegmentSource */
@@ -34,7 +26,7 @@ export class Downloads {
    * @param {import("./ledger.js").Ledger} ledger
    * @param {import("./outbox.js").Outbox} outbox
    * @param {import("./announcer.js").Announcer} announcer
-   * @param {() => number} groupSize  peers that may want what we want, ourselves included
+   * @param {(nowMs: number) => number} groupSize  peers that may want what we want, ourselves included
    */
   constructor(neighbourhood, store, ledger, outbox, announcer, groupSize) {
     this._neighbourhood = neighbourhood;
@@ -246,25 +238,26 @@ export class Downloads {
       this._fetchFailed(download, silent, { status: 0, reason: `the CDN was silent for ${HTTP_SILENCE_MS} ms` }, nowMs);
       return;
     }
-    const { asks, cancels, fetch } = plan(download, this._surroundings(), nowMs);
+    const { asks, cancels, fetch } = plan(download, this._surroundings(nowMs), nowMs);
     for (const [neighbour, indexes] of cancels) {
       this._neighbourhood.send(neighbour, { type: FRAME.CANCEL, ref: download.ref, ranges: RangeSet.of(indexes).ranges() });
     }
     for (const [neighbour, indexes] of asks) {
       this._neighbourhood.send(neighbour, { type: FRAME.REQUEST, ref: download.ref, ranges: RangeSet.of(indexes).ranges() });
     }
-    if (!fetch) return;
-    this._fetches.start(download, fetch, nowMs);
-    download.wake(nowMs + HTTP_SILENCE_MS);
-    this._announcer.claim(download);
+    if (fetch) {
+      this._fetches.start(download, fetch, nowMs);
+      this._announcer.claim(download);
+    }
+    if (download.fetch) download.wake(download.fetch.heardMs + HTTP_SILENCE_MS);
   }
 
-  /** @returns {import("./scheduler.js").Surroundings} */
-  _surroundings() {
+  /** @param {number} nowMs @returns {import("./scheduler.js").Surroundings} */
+  _surroundings(nowMs) {
     return {
       session: this._neighbourhood.session,
       neighbours: this._neighbourhood.greeted,
-      groupSize: this._groupSize(),
+      groupSize: this._groupSize(nowMs),
       uploads: this._neighbourhood.uploads,
       httpFirstByteMs: this._fetches.firstByteMs,
       httpRateBytesPerMs: this._fetches.rateBytesPerMs,
@@ -290,10 +283,15 @@ export class Downloads {
   /** A piece is new: nobody else need send it, and the neighbours may have it. @param {Download} download @param {number} index @param {number} nowMs */
   _gained(download, index, nowMs) {
     download.firstByteMs ??= nowMs;
+    this._takeBack(download, index);
+    this._announcer.gained(download, index, nowMs);
+  }
+
+  /** Nobody need send this piece any more. @param {Download} download @param {number} index */
+  _takeBack(download, index) {
     for (const { neighbour } of download.unask(index, null)) {
       this._neighbourhood.send(neighbour, { type: FRAME.CANCEL, ref: download.ref, ranges: [[index, 1]] });
     }
-    this._announcer.gained(download, index, nowMs);
   }
 
   /** Somebody said how large it is; the CDN is believed. @param {Download} download @param {number | null} sizeBytes  null for unknown again */
@@ -339,12 +337,7 @@ export class Downloads {
 
   /** @param {Download} download @param {number} nowMs */
   _forget(download, nowMs) {
-    for (const [index, asks] of [...download.asks]) {
-      for (const { neighbour } of asks) {
-        this._neighbourhood.send(neighbour, { type: FRAME.CANCEL, ref: download.ref, ranges: [[index, 1]] });
-      }
-      download.unask(index, null);
-    }
+    for (const index of [...download.asks.keys()]) this._takeBack(download, index);
     this._ledger.wastedBytes += this._fetches.abort(download, nowMs);
     this._announcer.forget(download);
     this._all.delete(refKey(download.ref));
@@ -356,9 +349,7 @@ export class Downloads {
     return this._neighbourhood.greeted.some(
       (neighbour) =>
         neighbour.uploads &&
-        (neighbour.holds(download.ref) ||
-          neighbour.partial(download.ref) ||
-          (neighbour.claimMs(download.ref) ?? Number.NEGATIVE_INFINITY) > nowMs - CLAIM_PATIENCE_MS),
+        (neighbour.holds(download.ref) || neighbour.partial(download.ref) || nowMs < neighbour.claimEndsMs(download.ref)),
     );
   }
 }

@@ -8,6 +8,7 @@ import { groupKey, refKey } from "./identity.js";
 import { RangeSet } from "./range-set.js";
 import { Average } from "./rates.js";
 import {
+  CLAIM_PATIENCE_MS,
   NEIGHBOUR_GROUPS_MAX,
   NEIGHBOUR_PARTIALS_MAX,
   NEIGHBOUR_RANGES_MAX,
@@ -48,8 +49,6 @@ export class Neighbour {
     this.rttMs = new Average(NEIGHBOUR_RTT_GUESS_MS);
     this.rateBytesPerMs = new Average(NEIGHBOUR_RATE_GUESS_BYTES_PER_MS);
     this.inFlightPieces = 0;
-    this.receivedBytes = 0;
-    this.sentBytes = 0;
     this._lastPieceMs = nowMs;
     /** @type {Map<string, RangeSet>} group key -> numbers of segments held whole */
     this._held = new Map();
@@ -133,19 +132,14 @@ export class Neighbour {
     return this._held.get(groupKey(ref))?.has(ref.number) ?? false;
   }
 
-  /** @param {SegmentRef} ref @param {number} index @returns {boolean} */
-  holdsPiece(ref, index) {
-    return this.holds(ref) || (this._partials.get(refKey(ref))?.pieces.has(index) ?? false);
-  }
-
   /** @param {SegmentRef} ref @returns {Partial | undefined} */
   partial(ref) {
     return this._partials.get(refKey(ref));
   }
 
-  /** @param {SegmentRef} ref @returns {number | undefined} when it last claimed it or moved on with it */
-  claimMs(ref) {
-    return this._claims.get(refKey(ref));
+  /** @param {SegmentRef} ref @returns {number} when its claim is dead unless it moves on; -Infinity without one */
+  claimEndsMs(ref) {
+    return (this._claims.get(refKey(ref)) ?? Number.NEGATIVE_INFINITY) + CLAIM_PATIENCE_MS;
   }
 
   /** @param {SegmentRef} ref  turned out not to be held */
@@ -175,7 +169,6 @@ export class Neighbour {
     const tookMs = Math.max(1, nowMs - Math.max(askedMs, this._lastPieceMs));
     this.rateBytesPerMs.add(sizeBytes / tookMs);
     this._lastPieceMs = nowMs;
-    this.receivedBytes += sizeBytes;
   }
 
   /** A piece we asked for is overdue: think less of its rate, a little each time. */

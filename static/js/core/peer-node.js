@@ -42,7 +42,6 @@ export class PeerNode {
   constructor({ session, storeBytes, uploadBytesPerMs }, nowMs) {
     this.ledger = new Ledger();
     this._startedMs = nowMs;
-    this._nowMs = nowMs;
     /** @type {number | null} null until the tracker has said it */
     this._clusterSize = null;
     this._outbox = new Outbox();
@@ -50,8 +49,8 @@ export class PeerNode {
     this._uploads = new Uploads(uploadBytesPerMs, nowMs);
     this._neighbourhood = new Neighbourhood(session, this._uploads.enabled, this._outbox, nowMs);
     this._announcer = new Announcer(this._neighbourhood, nowMs);
-    this._downloads = new Downloads(this._neighbourhood, this._store, this.ledger, this._outbox, this._announcer, () =>
-      this._groupSize(),
+    this._downloads = new Downloads(this._neighbourhood, this._store, this.ledger, this._outbox, this._announcer, (now) =>
+      this._groupSize(now),
     );
   }
 
@@ -97,15 +96,14 @@ export class PeerNode {
 
   /** @param {number} clusterSize  members in our cluster, ourselves included @param {number} nowMs */
   clusterSized(clusterSize, nowMs) {
-    this._nowMs = nowMs;
     this._clusterSize = clusterSize;
     this._downloads.reconsiderAll(nowMs);
   }
 
-  /** Peers that may fetch what we fetch. Who has only just started does not believe it is alone. */
-  _groupSize() {
+  /** Peers that may fetch what we fetch. Who has only just started does not believe it is alone. @param {number} nowMs */
+  _groupSize(nowMs) {
     const known = Math.max(this._clusterSize ?? 1, this.neighbourCount + 1);
-    const joining = this._clusterSize === null && this._nowMs < this._startedMs + JOINING_MS;
+    const joining = this._clusterSize === null && nowMs < this._startedMs + JOINING_MS;
     return joining ? Math.max(2, known) : known;
   }
 
@@ -119,13 +117,11 @@ export class PeerNode {
    * @returns {number} the request, for `cancel`
    */
   request(source, deadlineMs, nowMs) {
-    this._nowMs = nowMs;
     return this._downloads.request(source, deadlineMs, nowMs);
   }
 
   /** The player needs it at another time. @param {number} request @param {number} deadlineMs @param {number} nowMs */
   hasten(request, deadlineMs, nowMs) {
-    this._nowMs = nowMs;
     this._downloads.hasten(request, deadlineMs, nowMs);
   }
 
@@ -138,7 +134,6 @@ export class PeerNode {
 
   /** @param {number} id  the link's @param {boolean} offered  whether its offer was ours @param {number} nowMs */
   neighbourOpened(id, offered, nowMs) {
-    this._nowMs = nowMs;
     const neighbour = this._neighbourhood.open(id, offered, nowMs);
     this._uploads.opened(id);
     this._announcer.introduce(neighbour, this._store.refs(), this._downloads.running);
@@ -146,7 +141,6 @@ export class PeerNode {
 
   /** @param {number} id @param {number} nowMs */
   neighbourClosed(id, nowMs) {
-    this._nowMs = nowMs;
     const neighbour = this._neighbourhood.close(id);
     this._uploads.closed(id);
     if (neighbour) this._downloads.neighbourGone(neighbour, nowMs);
@@ -157,7 +151,6 @@ export class PeerNode {
    * @param {number} id @param {number} bufferedBytes @param {number} nowMs
    */
   drained(id, bufferedBytes, nowMs) {
-    this._nowMs = nowMs;
     this._uploads.drained(id, bufferedBytes);
     this._pump(nowMs);
   }
@@ -168,7 +161,6 @@ export class PeerNode {
    * @param {number} nowMs
    */
   frameReceived(id, bytes, nowMs) {
-    this._nowMs = nowMs;
     const neighbour = this._neighbourhood.get(id);
     if (!neighbour) return;
     try {
@@ -190,25 +182,21 @@ export class PeerNode {
    * @param {number} nowMs
    */
   fetchStarted(job, head, nowMs) {
-    this._nowMs = nowMs;
     this._downloads.fetchStarted(job, head, nowMs);
   }
 
   /** @param {number} job @param {Uint8Array} bytes @param {number} nowMs */
   fetchReceived(job, bytes, nowMs) {
-    this._nowMs = nowMs;
     this._downloads.fetchReceived(job, bytes, nowMs);
   }
 
   /** The whole body came. @param {number} job @param {number} nowMs */
   fetchFinished(job, nowMs) {
-    this._nowMs = nowMs;
     this._downloads.fetchFinished(job, nowMs);
   }
 
   /** @param {number} job @param {{ status: number, reason: string }} failure  status 0 without an answer @param {number} nowMs */
   fetchFailed(job, failure, nowMs) {
-    this._nowMs = nowMs;
     this._downloads.fetchFailed(job, failure, nowMs);
   }
 
@@ -216,7 +204,6 @@ export class PeerNode {
 
   /** @param {number} nowMs */
   timerFired(nowMs) {
-    this._nowMs = nowMs;
     for (const silent of this._neighbourhood.timerFired(nowMs)) this._drop(silent, "no HELLO", nowMs);
     this._announcer.timerFired(nowMs);
     this._downloads.timerFired(nowMs);
@@ -312,7 +299,6 @@ export class PeerNode {
       this._neighbourhood.send(neighbour, { type: FRAME.PIECE, ref: segment.ref, sizeBytes: segment.sizeBytes, index, payload });
       this._uploads.sent(upload.neighbour, payload.length);
       this.ledger.sentBytes += payload.length;
-      neighbour.sentBytes += payload.length;
     }
   }
 

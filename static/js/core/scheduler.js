@@ -16,11 +16,9 @@ import {
   BACKOFF_MAX_MS,
   BACKOFF_OF_DURATION,
   BACKOFF_OF_SLACK,
-  CLAIM_PATIENCE_MS,
   DEADLINE_MARGIN_MS,
   HEDGE_SPREAD,
   HTTP_SAFETY,
-  HTTP_SILENCE_MS,
   PIECE_RACERS_MAX,
   RACE_MS,
 } from "./tuning.js";
@@ -63,7 +61,6 @@ export function plan(download, surroundings, nowMs) {
   const asks = assign(download, suppliers, surroundings, nowMs);
   const cancels = moveOverdue(download, asks, nowMs);
   const fetch = download.fetch ? null : considerFetch(download, suppliers, surroundings, nowMs);
-  if (download.fetch) download.wake(download.fetch.heardMs + HTTP_SILENCE_MS);
   // Never at once again: a wait too short for the clock to show would repeat for ever.
   if (download.wakeMs !== null) download.wakeMs = Math.max(download.wakeMs, nowMs + 1);
   return { asks, cancels, fetch };
@@ -125,14 +122,17 @@ function assign(download, suppliers, surroundings, nowMs) {
     if (!supplier) continue;
     if (supplier.pieceEtaMs >= httpEtaMs(download, index, surroundings, nowMs)) continue;
     download.ask(index, supplier, nowMs);
-    const indexes = assigned.get(supplier) ?? [];
-    indexes.push(index);
-    assigned.set(supplier, indexes);
-    const last = download.asks.get(index)?.at(-1);
-    if (last) download.wake(last.dueMs);
+    append(assigned, supplier, index);
   }
   for (const indexes of assigned.values()) indexes.sort((a, b) => a - b);
   return assigned;
+}
+
+/** @param {Map<Neighbour, number[]>} pieces @param {Neighbour} neighbour @param {number} index */
+function append(pieces, neighbour, index) {
+  const indexes = pieces.get(neighbour) ?? [];
+  indexes.push(index);
+  pieces.set(neighbour, indexes);
 }
 
 /**
@@ -149,9 +149,7 @@ function moveOverdue(download, asks, nowMs) {
     for (const { neighbour, overdue } of download.asks.get(index) ?? []) {
       if (!overdue) continue;
       download.unask(index, neighbour);
-      const indexes = cancels.get(neighbour) ?? [];
-      indexes.push(index);
-      cancels.set(neighbour, indexes);
+      append(cancels, neighbour, index);
     }
   }
   return cancels;
@@ -244,10 +242,10 @@ function httpNeedMs(download, { httpFirstByteMs, httpRateBytesPerMs }) {
 function claimAlive(download, neighbours, nowMs) {
   let alive = false;
   for (const neighbour of neighbours) {
-    const claimMs = neighbour.uploads ? neighbour.claimMs(download.ref) : undefined;
-    if (claimMs === undefined || nowMs >= claimMs + CLAIM_PATIENCE_MS) continue;
+    const endsMs = neighbour.claimEndsMs(download.ref);
+    if (!neighbour.uploads || nowMs >= endsMs) continue;
     alive = true;
-    download.wake(claimMs + CLAIM_PATIENCE_MS);
+    download.wake(endsMs);
   }
   return alive;
 }

@@ -37,7 +37,7 @@ test("claims and partials are bounded: the oldest goes", () => {
     neighbour.claimed(ref(number), number);
     neighbour.progressed(ref(number), 1000, [[0, 1]], number);
   }
-  assert.equal(neighbour.claimMs(ref(0)), undefined);
+  assert.equal(neighbour.claimEndsMs(ref(0)), Number.NEGATIVE_INFINITY);
   assert.equal(neighbour.partial(ref(0)), undefined);
   assert.ok(neighbour.partial(ref(NEIGHBOUR_PARTIALS_MAX + 9)));
 });
@@ -51,10 +51,10 @@ test("a segment that became whole is neither claimed nor partial any more; an ab
   neighbour.have(group, [[1, 1]]);
   neighbour.abandoned(ref(2));
   for (const number of [1, 2]) {
-    assert.equal(neighbour.claimMs(ref(number)), undefined);
+    assert.equal(neighbour.claimEndsMs(ref(number)), Number.NEGATIVE_INFINITY);
     assert.equal(neighbour.partial(ref(number)), undefined);
   }
-  assert.ok(neighbour.holdsPiece(ref(1), 1) && !neighbour.holdsPiece(ref(2), 0));
+  assert.ok(neighbour.holds(ref(1)) && !neighbour.holds(ref(2)));
 });
 
 test("the pipeline grows with the rate and is bounded", () => {
