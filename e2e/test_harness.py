@@ -6,6 +6,7 @@ import hashlib
 import math
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -98,6 +99,20 @@ def test_one_viewer_crawls_while_others_do_not(origin_server: Origin) -> None:
     started = time.monotonic()
     assert fetch(origin_server, "/m/segment-1.m4s?viewer=slow").content == SEGMENT
     assert 0.45 < time.monotonic() - started < 1.5
+
+
+def test_a_total_cap_is_shared_by_all_and_leaves_playlists_alone(origin_server: Origin) -> None:
+    origin_server.set_rules(total_rate_bps=3_276_800)  # four times the file takes a second
+    started = time.monotonic()
+    with ThreadPoolExecutor() as pool:
+        urls = [f"/m/segment-1.m4s?viewer={name}" for name in ("ada", "bob", "cy", "di")]
+        assert {answer.content for answer in pool.map(lambda url: fetch(origin_server, url), urls)} == {SEGMENT}
+    assert 0.9 < time.monotonic() - started < 2
+    ended = [entry.ended_s for entry in origin_server.entries()[-4:]]
+    assert max(ended) - min(ended) < 0.3, "each has its share all the time"
+    started = time.monotonic()
+    fetch(origin_server, "/m/index.m3u8")
+    assert time.monotonic() - started < 0.3
 
 
 def test_a_transfer_broken_off_counts_what_was_sent(origin_server: Origin) -> None:

@@ -18,7 +18,7 @@ PAGES = Path(__file__).resolve().parents[1] / "pages"
 
 
 class Bed:
-    """A context manager; `folder` takes the live stream's files and every log."""
+    """A context manager; `folder` takes the live stream's files and every log; the origin serves `mounts` too."""
 
     def __init__(
         self,
@@ -28,11 +28,12 @@ class Bed:
         origin_port: int | None = None,
         tracker_env: Mapping[str, str] | None = None,
         live: bool = True,
+        mounts: Mapping[str, Path] | None = None,
     ) -> None:
         self.media = media.ensure()
         self.live = LiveStream(self.media, folder / "live")
-        mounts = {"live": self.live.folder, "vod": self.media.vod("fmp4"), "vod-ts": self.media.vod("ts")}
-        self.origin = Origin({**mounts, "pages": PAGES}, folder, origin_port)
+        streams = {"live": self.live.folder, "vod": self.media.vod("fmp4"), "vod-ts": self.media.vod("ts")}
+        self.origin = Origin({**streams, "pages": PAGES, **(mounts or {})}, folder, origin_port)
         self.tracker = Tracker(folder, tracker_port, tracker_env)
         self._with_live = live
         self._stack = ExitStack()

@@ -42,20 +42,20 @@ class LiveStream:
         write_multivariant(self.folder, self._media.recipe)
         self._child.start()
 
-    def wait_playable(self) -> None:
-        """Wait until every playlist lists enough segments for a player to begin."""
+    def wait_playable(self, segments: int = FIRST_SEGMENTS) -> None:
+        """Wait until every playlist lists enough segments for a player to begin, or as many as are given."""
         segment_s = self._media.recipe.segment_s
-        self._child.wait_ready(self._playable, timeout_s=(FIRST_SEGMENTS + 10) * segment_s)
+        self._child.wait_ready(lambda: self._lists(segments), timeout_s=(segments + 10) * segment_s)
 
     def stop(self) -> None:
         """Stop the encoder; nothing more is written."""
         self._child.stop()
 
-    def _playable(self) -> bool:
+    def _lists(self, segments: int) -> bool:
         recipe = self._media.recipe
         names = [r.name for r in recipe.renditions] + [f"audio-{track.language}" for track in recipe.audio]
         for name in names:
             playlist = self.folder / name / "index.m3u8"
-            if not playlist.exists() or playlist.read_text().count("#EXTINF") < FIRST_SEGMENTS:
+            if not playlist.exists() or playlist.read_text().count("#EXTINF") < segments:
                 return False
         return True

@@ -15,10 +15,11 @@ from urllib.parse import parse_qs, quote
 
 from starlette.types import Receive, Scope, Send
 
-from e2e.harness.ledger import Entry
-from e2e.harness.origin_rules import CONTENT_TYPES, Rules, classify
+from e2e.harness.ledger import SHARED_CLASSES, Entry
+from e2e.harness.origin_rules import CONTENT_TYPES, Rules, SharedLink, classify
 
 CHUNK_BYTES = 64 * 1024
+SHARED_CHUNK_BYTES = 4 * 1024  # under a total cap: small, so that nobody waits long for the chunks of the others
 PACED_SECONDS = 0.05  # a paced body is sent in chunks of this long, so that progress is smooth
 RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
 URI_ATTRIBUTE = re.compile(r'URI="([^"]*)"')
@@ -101,6 +102,7 @@ class FileServer:
     def __init__(self, mounts: Mapping[str, Path], log: Log) -> None:
         self.rules = Rules()
         self.log = log
+        self._link = SharedLink()
         self._mounts = {name: folder.resolve() for name, folder in mounts.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -122,7 +124,9 @@ class FileServer:
             if not gone.done():
                 answer = self._answer(scope["method"], path, viewer, request_range)
                 body = b"" if scope["method"] == "HEAD" else answer.body
-                async for so_far in _send_body(send, answer, body, rule.rate_bps, gone):
+                total_bps = self.rules.total_rate_bps if request_class in SHARED_CLASSES else 0
+                pace = Pace(rule.rate_bps, self._link, total_bps)
+                async for so_far in _send_body(send, answer, body, pace, gone):
                     sent_bytes = so_far
                 complete = sent_bytes == len(body)
         finally:
@@ -193,19 +197,43 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
+class Pace:
+    """When the chunks of one body may leave: at the connection's own rate, and in turn on the shared link."""
+
+    def __init__(self, rate_bps: float, link: SharedLink, total_bps: float) -> None:
+        self._rate_bps, self._link, self._total_bps = rate_bps, link, total_bps
+        self._started_s = time.monotonic()
+        self.chunk_bytes = CHUNK_BYTES
+        if rate_bps:
+            self.chunk_bytes = max(256, min(CHUNK_BYTES, int(rate_bps / 8 * PACED_SECONDS)))
+        if total_bps:
+            self.chunk_bytes = min(self.chunk_bytes, SHARED_CHUNK_BYTES)
+
+    @property
+    def free(self) -> bool:
+        """Whether nothing has to wait."""
+        return not self._rate_bps and not self._total_bps
+
+    def wait_s(self, sent_bytes: int, chunk_bytes: int) -> float:
+        """How long the next chunk has to wait; it must be sent then, for its turn on the link is taken."""
+        now_s = time.monotonic()
+        due_s = self._started_s + (sent_bytes + chunk_bytes) * 8 / self._rate_bps if self._rate_bps else now_s
+        if self._total_bps:
+            due_s = max(due_s, self._link.turn_s(chunk_bytes, self._total_bps, now_s))
+        return max(0.0, due_s - now_s)
+
+
 async def _send_body(
-    send: Send, answer: Answer, body: bytes, rate_bps: float, gone: asyncio.Task[None]
+    send: Send, answer: Answer, body: bytes, pace: Pace, gone: asyncio.Task[None]
 ) -> AsyncIterator[int]:
     """Send an answer and yield the number of body bytes handed over so far. Ends early when the client has gone."""
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": raw})
-    chunk_bytes = CHUNK_BYTES if not rate_bps else max(256, min(CHUNK_BYTES, int(rate_bps / 8 * PACED_SECONDS)))
-    sent, started = 0, time.monotonic()
+    sent = 0
     while sent < len(body) and not gone.done():
-        chunk = body[sent : sent + chunk_bytes]
-        if rate_bps:
-            due = started + (sent + len(chunk)) * 8 / rate_bps
-            await asyncio.wait([gone], timeout=max(0.0, due - time.monotonic()))
+        chunk = body[sent : sent + pace.chunk_bytes]
+        if not pace.free:
+            await asyncio.wait([gone], timeout=pace.wait_s(sent, len(chunk)))
             if gone.done():
                 return
         await send({"type": "http.response.body", "body": chunk, "more_body": True})

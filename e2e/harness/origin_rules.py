@@ -37,6 +37,7 @@ class Rules:
 
     outage: Outage = ""
     accept_ranges: bool = True
+    total_rate_bps: float = 0  # of init and media segments to all viewers together, in bit/s; 0 = no cap
     classes: dict[str, Rule] = field(default_factory=dict)
     viewers: dict[str, Rule] = field(default_factory=dict)
 
@@ -52,12 +53,26 @@ class Rules:
         values = dict(change)
         if values.get("outage", "") not in ("", "503", "refuse"):
             raise BadRules("outage is one of '', '503', 'refuse'")
+        if not isinstance(values.get("total_rate_bps", 0), int | float) or values.get("total_rate_bps", 0) < 0:
+            raise BadRules("total_rate_bps is a number, 0 or more")
         for name in {"classes", "viewers"} & set(values):
             try:
                 values[name] = {key: Rule(**rule) for key, rule in values[name].items()}
             except (AttributeError, TypeError) as error:
                 raise BadRules(f"{name}: {error}") from error
         return replace(self, **values)
+
+
+class SharedLink:
+    """What all transfers go through while there is a total cap: each chunk takes its turn on it, so they share it."""
+
+    def __init__(self) -> None:
+        self._free_s = 0.0
+
+    def turn_s(self, size_bytes: int, rate_bps: float, now_s: float) -> float:
+        """Take the next turn, and return when the last byte of the chunk has passed."""
+        self._free_s = max(self._free_s, now_s) + size_bytes * 8 / rate_bps
+        return self._free_s
 
 
 def classify(path: str) -> RequestClass:
