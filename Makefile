@@ -18,7 +18,7 @@ TRACKER_PORT ?= 8000
 ORIGIN_PORT ?= 8001
 RUNS ?= 10
 
-.PHONY: help install media demo test check bundle bench-first-frame clean
+.PHONY: help install media demo test check bundle bench-first-frame bench-side-by-side clean
 
 help: ## this text
 	@echo "make TARGET [NAME=VALUE ...]"
@@ -53,11 +53,17 @@ bundle: install ## build peerpool.js and peerpool.esm.js, and say how large they
 bench-first-frame: install media ## time to the first frame with and without the script, interleaved, RUNS=10 each
 	@$(BIN)/python -m bench.first_frame --runs $(RUNS)
 
+# RUNS and VIEWERS have defaults for others above: here they count when they are given.
+bench-side-by-side: install media ## against hls.js alone and p2p-media-loader; RUNS= VIEWERS= CASES= SCALING= OUT= QUICK=1
+	@$(BIN)/python -m bench.side_by_side $(if $(QUICK),--quick) $(if $(OUT),--out $(OUT)) $(if $(CASES),--cases $(CASES)) \
+	  $(if $(filter-out file,$(origin RUNS)),--runs $(RUNS)) $(if $(filter-out file,$(origin VIEWERS)),--viewers $(VIEWERS)) \
+	  $(if $(SCALING),--scaling $(SCALING)) $(if $(PRODUCTS),--products $(PRODUCTS)) $(if $(WATCH),--watch $(WATCH)) $(ARGS)
+
 media: .stamps/python .stamps/system
 	@$(BIN)/python -m e2e.harness.media
 
 clean: ## remove everything that can be made again
-	rm -rf .venv node_modules .media .stamps dist test-results backend/peerpool/bundled
+	rm -rf .venv node_modules .media .stamps build dist test-results backend/peerpool/bundled
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
