@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { seeded } from "../../../bench/sim/random.js";
 import { NEIGHBOURS_MAX } from "../../../static/js/core/constants.js";
 import { Membership } from "../../../static/js/core/membership.js";
 import { CONNECT_TIMEOUT_MS } from "../../../static/js/core/tuning.js";
-import { seeded } from "../world/clock.js";
 
 const CONTENT = "ab".repeat(20);
 const SESSION = "00".repeat(8);

@@ -1,10 +1,10 @@
-/** The shipped peer cores as a swarm, in memory: docs of the model are in tests/js/world. */
+/** The shipped peer cores as a swarm, in memory: docs of the model are in bench/sim. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Player } from "../world/player.js";
-import { Stream } from "../world/stream.js";
-import { World } from "../world/world.js";
+import { Player } from "../../../bench/sim/player.js";
+import { Stream } from "../../../bench/sim/stream.js";
+import { World } from "../../../bench/sim/world.js";
 
 const LIVE = 15;
 const VOD = Number.POSITIVE_INFINITY;
@@ -16,19 +16,20 @@ const VOD = Number.POSITIVE_INFINITY;
  * @param {number} [shape.bitrateBps]
  * @param {number} [shape.everyMs]  between joins
  * @param {number} [shape.seed]
- * @param {(index: number) => import("../world/world.js").PeerShape} [shape.peer]
+ * @param {(index: number) => import("../../../bench/sim/peer.js").PeerShape} [shape.peer]
  */
 function swarm({ viewers, windowSegments = LIVE, bitrateBps = 1_600_000, everyMs = 1000, seed = 1, peer = () => ({}) }) {
   const stream = new Stream({ windowSegments, bitrateBps });
-  const world = new World(new Map([[stream.track, stream]]), seed);
+  const world = new World([stream], seed);
   /** @type {Player[]} */
   const players = [];
   for (let index = 0; index < viewers; index++) {
-    world.clock.at((index + world.random() * 0.7) * everyMs, () => {
+    const arrive = () => {
       const member = world.join(peer(index));
       world.introduce(member, 8);
-      players.push(new Player(member, stream));
-    });
+      players.push(new Player(member, [stream], { manifestMs: 0, random: world.random }));
+    };
+    world.clock.at((index + world.random() * 0.7) * everyMs, arrive, null);
   }
   const joinedMs = viewers * everyMs + 4000;
   world.run(joinedMs);
@@ -61,9 +62,9 @@ test("live, ten viewers: the swarm is no slower than the CDN to any of them", ()
 
 test("the same seed is the same run, to the byte", () => {
   const runs = [0, 1].map(() => {
-    const { world, players, joinedMs } = swarm({ viewers: 4, seed: 9 });
+    const { world, joinedMs } = swarm({ viewers: 4, seed: 9 });
     world.run(joinedMs + 10_000);
-    return JSON.stringify([world.originLog, players.map((player) => player.peer.node.ledger)]);
+    return JSON.stringify([[...world.cdn.log], world.peers.map((peer) => peer.ledger)]);
   });
   assert.equal(runs[0], runs[1]);
 });
@@ -97,7 +98,7 @@ test("a viewer who vanishes mid-transfer, unnoticed for five seconds, costs no o
     [1100, 0],
     [6300, 3],
   ])) {
-    world.clock.at(joinedMs + delayMs, () => /** @type {Player} */ (players[index]).peer.leave(5000));
+    world.clock.at(joinedMs + delayMs, () => /** @type {Player} */ (players[index]).peer.leave(5000), null);
   }
   world.run(joinedMs + 30_000);
   assert.equal(stalls(players.filter((player) => !player.peer.gone)), 0);
@@ -115,10 +116,10 @@ test("whose CDN crawls is carried by the others, and does not hold them up", () 
 
 test("while the origin is gone, what one holds the others play", () => {
   const { world, players, joinedMs } = swarm({ viewers: 3, windowSegments: VOD, everyMs: 8000 });
-  world.originDown = true;
+  world.cdn.down = true;
   world.run(joinedMs + 10_000);
   assert.equal(stalls(players), 0);
-  world.originDown = false;
+  world.cdn.down = false;
   world.run(joinedMs + 40_000);
   assert.equal(stalls(players), 0);
 });
@@ -128,10 +129,10 @@ test("who uploads nothing still plays, and who is asked beyond its cap never exc
   const { world, players, joinedMs } = swarm({ viewers: 4, peer });
   world.run(joinedMs + 30_000);
   assert.equal(stalls(players), 0);
-  assert.equal(players[1]?.peer.node.ledger.sentBytes, 0);
-  for (const player of players) {
+  assert.equal(world.peers[1]?.ledger.sentBytes, 0);
+  for (const peer of world.peers) {
     const seconds = (world.clock.nowMs + 1000) / 1000;
-    assert.ok(player.peer.node.ledger.sentBytes <= (2e6 / 8) * seconds);
+    assert.ok(peer.ledger.sentBytes <= (2e6 / 8) * seconds);
   }
 });
 
@@ -147,5 +148,5 @@ test("a wandering viewer's store stays below its cap, and its neighbours are tol
   const { world, players, joinedMs } = swarm({ viewers: 3, peer: () => ({ storeBytes: 3_000_000 }) });
   world.run(joinedMs + 60_000);
   assert.equal(stalls(players), 0);
-  for (const { peer } of players) assert.ok([...peer.node.held()].length <= 9);
+  for (const peer of world.peers) assert.ok([...peer.node.held()].length <= 9);
 });

@@ -1,0 +1,195 @@
+/** What came of a run, as plain numbers. Bytes of the CDN are read from its own log, never from what peers say. */
+
+/** @typedef {import("./simulation.js").Simulation} Simulation */
+/** @typedef {import("./peer.js").SimPeer} SimPeer */
+
+/** Segments younger than this at the end are still on their way. */
+const UNFINISHED_SEC = 20;
+
+/** @param {number} value @param {number} [digits] */
+const round = (value, digits = 3) => (Number.isFinite(value) ? Number(value.toFixed(digits)) : null);
+
+/** @param {number[]} values @param {number} share @returns {number} NaN of none */
+export function quantile(values, share) {
+  if (values.length === 0) return Number.NaN;
+  const sorted = [...values].sort((one, other) => one - other);
+  return /** @type {number} */ (sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1 + (share === 0 ? 1 : 0))]);
+}
+
+/** @param {number[]} values */
+const sum = (values) => values.reduce((total, value) => total + value, 0);
+
+/** Of how unequally something is spread: 0 all the same, 1 all with one. @param {number[]} values */
+export function gini(values) {
+  const sorted = [...values].sort((one, other) => one - other);
+  const total = sum(sorted);
+  if (total === 0) return 0;
+  const weighted = sum(sorted.map((value, index) => (index + 1) * value));
+  return (2 * weighted) / (sorted.length * total) - (sorted.length + 1) / sorted.length;
+}
+
+/** @param {number[]} values */
+const spread = (values) => ({
+  median: round(quantile(values, 0.5)),
+  p95: round(quantile(values, 0.95)),
+  max: round(quantile(values, 1)),
+});
+
+/** What a viewer saw: the same with and without the library. @param {Simulation} simulation */
+export function experience(simulation) {
+  const { viewers, levels, endMs } = simulation;
+  const live = levels[0]?.live ?? false;
+  const players = viewers.map(({ player }) => player);
+  const started = players.filter(({ firstFrameMs }) => firstFrameMs !== null);
+  const staying = viewers.filter(
+    ({ peer, player, visit }) => !peer.gone && player.firstFrameMs !== null && !visit.player.behindSec,
+  );
+  const watchedMin = simulation.presentMs / 60_000;
+  return {
+    viewers: viewers.length,
+    concurrent: round(simulation.presentMs / endMs, 1),
+    stalls: sum(players.map(({ stalls }) => stalls)),
+    stalledViewers: players.filter(({ stalls }) => stalls > 0).length,
+    stalledSec: round(sum(players.map(({ stalledMs }) => stalledMs)) / 1000),
+    stallsPerViewerHour: round((60 * sum(players.map(({ stalls }) => stalls))) / watchedMin),
+    stalledSecPerViewer: round(sum(players.map(({ stalledMs }) => stalledMs)) / 1000 / viewers.length),
+    failures: sum(players.map(({ failures }) => failures)),
+    neverStarted: viewers.filter(({ peer, player }) => player.firstFrameMs === null && !peer.gone).length,
+    startupMs: spread(started.map(({ firstFrameMs }) => /** @type {number} */ (firstFrameMs))),
+    latencySec: live ? spread(staying.map(({ player }) => player.latencySec)) : null,
+    meanKbps: round(
+      sum(players.map(({ playedBits }) => playedBits)) /
+        1000 /
+        sum(players.map((player) => player.playedSegments * player.stream.durationSec)),
+      0,
+    ),
+  };
+}
+
+/** @param {Simulation} simulation  with the library */
+export function sharing(simulation) {
+  const { world } = simulation;
+  return {
+    ...delivery(simulation),
+    spreadMs: dissemination(simulation),
+    ...traffic(simulation.world.peers),
+    tracker: { messages: world.tracker?.messages ?? 0, bytes: world.tracker?.bytes ?? 0 },
+    neighbours: neighbours(simulation),
+  };
+}
+
+/** What the CDN sent. @param {Simulation} simulation */
+function delivery(simulation) {
+  const { world, warmMs, endMs, levels, warm, consumedBytes } = simulation;
+  const stream = /** @type {import("./stream.js").Stream} */ (levels[0]);
+  const whole = world.cdn.totals();
+  const lastNumber = stream.newest(endMs - UNFINISHED_SEC * 1000);
+  const fresh = (/** @type {number} */ number) => stream.appearsMs(number) >= warmMs && number <= lastNumber;
+  const steady = world.cdn.totals(stream.live ? fresh : () => true);
+  const concurrent = simulation.presentMs / endMs;
+  return {
+    copies: round(whole.sent / whole.unique),
+    copiesWarm: stream.live ? round(steady.sent / steady.unique) : null,
+    copiesOfFirst: stream.live ? null : Array.from({ length: 10 }, (_, index) => copiesOf(simulation, index)),
+    offload: round(1 - whole.sent / consumedBytes, 4),
+    offloadWarm: round(1 - (whole.sent - warm.originBytes) / (consumedBytes - warm.consumedBytes), 4),
+    bound: round(1 - 1 / concurrent, 4),
+    originBytes: whole.sent,
+    consumedBytes,
+    originRequests: world.cdn.requests,
+    worstSegment: worst(simulation, fresh),
+  };
+}
+
+/** @param {Simulation} simulation @param {number} number */
+function copiesOf({ world }, number) {
+  const { sent, unique } = world.cdn.totals((other) => other === number);
+  return round(sent / unique, 2);
+}
+
+/** The segment of which the CDN sent most copies, after the warm-up. @param {Simulation} simulation @param {(number: number) => boolean} fresh */
+function worst({ world, levels }, fresh) {
+  let copies = 0;
+  if (levels[0]?.live)
+    for (const [url, { bytes }] of world.cdn.log)
+      if (fresh(Number(url.slice(url.lastIndexOf("/") + 1)))) copies = Math.max(copies, bytes / world.resource(url).length);
+  return round(copies, 2);
+}
+
+/**
+ * Live: from a segment's appearance at the origin until half, 95 % and all of those present (all the time, and at the live edge)
+ * have it whole; the same from when the first playlist showed it.
+ * @param {Simulation} simulation
+ */
+function dissemination(simulation) {
+  const { levels, warmMs, endMs, viewers, heldMs, listedMs } = simulation;
+  const stream = /** @type {import("./stream.js").Stream} */ (levels[0]);
+  if (!stream.live) return null;
+  /** @type {Record<string, number[]>} */
+  const delays = { half: [], most: [], all: [], listed: [], halfListed: [], mostListed: [], allListed: [] };
+  for (const [number, flat] of heldMs) {
+    const bornMs = stream.appearsMs(number);
+    const untilMs = bornMs + UNFINISHED_SEC * 1000;
+    if (bornMs < warmMs || untilMs > endMs) continue;
+    const times = new Map();
+    for (let index = 0; index < flat.length; index += 2) times.set(flat[index], flat[index + 1]);
+    const present = viewers.filter(
+      ({ peer, visit }) => peer.joinedMs + 5000 < bornMs && peer.leftMs > untilMs && !visit.player.behindSec,
+    );
+    const held = present.map(({ peer }) => (times.get(peer.index) ?? Number.POSITIVE_INFINITY) - bornMs);
+    if (held.length === 0) continue;
+    const listed = (listedMs.get(number) ?? Number.POSITIVE_INFINITY) - bornMs;
+    for (const [name, share] of /** @type {const} */ ([
+      ["half", 0.5],
+      ["most", 0.95],
+      ["all", 1],
+    ])) {
+      const delay = quantile(held, share);
+      delays[name]?.push(delay);
+      delays[`${name}Listed`]?.push(delay - listed);
+    }
+    delays.listed?.push(listed);
+  }
+  return Object.fromEntries(
+    Object.entries(delays).map(([name, values]) => [
+      name,
+      { median: round(quantile(values, 0.5), 0), p95: round(quantile(values, 0.95), 0) },
+    ]),
+  );
+}
+
+/** What peers sent each other. @param {SimPeer[]} peers */
+function traffic(peers) {
+  const staying = peers.filter(({ joinedMs, leftMs, world }) => Math.min(leftMs, world.clock.nowMs) - joinedMs >= 30_000);
+  const ratios = staying.map(({ ledger }) => ledger.sentBytes / Math.max(1, ledger.peerBytes + ledger.cdnBytes));
+  const consumed = sum(peers.map(({ ledger }) => ledger.peerBytes + ledger.cdnBytes));
+  const bulk = sum(peers.map((peer) => peer.bulk.sentBytes));
+  const control = sum(peers.map((peer) => peer.control.sentBytes));
+  const cdn = sum(peers.map((peer) => peer.cdnReceivedBytes));
+  /** @type {Record<string, number>} */
+  const ledger = {};
+  for (const peer of peers) for (const [name, value] of Object.entries(peer.ledger)) ledger[name] = (ledger[name] ?? 0) + value;
+  return {
+    uploadRatio: { ...spread(ratios), gini: round(gini(staying.map((peer) => peer.ledger.sentBytes))) },
+    uploadRatios: quantiles(ratios),
+    wastedShare: round(sum(peers.map(({ ledger: own }) => own.wastedBytes)) / consumed, 4),
+    controlShare: round(control / (control + bulk + cdn), 5),
+    controlFrames: sum(peers.map((peer) => peer.control.sentFrames)),
+    pieceFrames: sum(peers.map((peer) => peer.bulk.sentFrames)),
+    ledger,
+  };
+}
+
+/** For a plot: every fortieth. @param {number[]} values */
+function quantiles(values) {
+  return Array.from({ length: 41 }, (_, index) => round(quantile(values, index / 40)));
+}
+
+/** @param {Simulation} simulation */
+function neighbours({ neighbourCounts }) {
+  return {
+    min: round(quantile(neighbourCounts, 0)),
+    median: round(quantile(neighbourCounts, 0.5)),
+    max: round(quantile(neighbourCounts, 1)),
+  };
+}

@@ -1,0 +1,333 @@
+/**
+ * A viewer's page without its player: the shipped cores (PeerNode, Membership), and what static/js/engine.js is to them, over
+ * the modelled network. It obeys commands and holds no policy.
+ */
+
+import { hex } from "../../static/js/core/identity.js";
+import { Membership } from "../../static/js/core/membership.js";
+import { PeerNode } from "../../static/js/core/peer-node.js";
+import { Connections } from "./connections.js";
+import { Downlink, Uplink } from "./links.js";
+import { seeded } from "./random.js";
+
+/** @typedef {import("./world.js").World} World */
+/** @typedef {import("./cdn.js").Transfer} Transfer */
+/** @typedef {import("../../static/js/core/download.js").SegmentSource} SegmentSource */
+/** @typedef {import("../../static/js/core/membership.js").MembershipCommand} MembershipCommand */
+/** @typedef {import("../../static/js/core/outbox.js").Command} Command */
+/** @typedef {import("../../static/js/core/outbox.js").Timing} Timing */
+
+/** The library's default of how much is kept: static/js/pool.js. */
+export const STORE_BYTES = 64 << 20;
+
+/**
+ * Where a viewer is and what its lines carry.
+ * @typedef {object} PeerShape
+ * @property {number} [uplinkBps]
+ * @property {number} [downlinkBps]
+ * @property {number} [x]  place, in milliseconds of round trip
+ * @property {number} [y]
+ * @property {number} [accessMs]  one way to anybody, besides the distance
+ * @property {number} [cdnBps]  a connection's rate
+ * @property {number} [cdnMs]  one way
+ * @property {number} [trackerMs]  one way
+ * @property {number} [storeBytes]
+ * @property {number} [uploadLimitBps]
+ * @property {number} [neighbours]  wanted
+ * @property {number} [seed]
+ */
+
+/**
+ * What becomes of a player's request.
+ * @typedef {object} RequestEvents
+ * @property {(bytes: Uint8Array, timing: Timing, peerBytes: number) => void} delivered
+ * @property {(status: number) => void} failed
+ */
+
+export class SimPeer {
+  /** @param {World} world @param {number} index @param {PeerShape} shape @param {boolean} tracked  it joins at the tracker */
+  constructor(world, index, shape, tracked) {
+    const { uplinkBps = 10e6, downlinkBps = Number.POSITIVE_INFINITY, x = 0, y = 0, accessMs = 15 } = shape;
+    const { cdnBps = 20e6, cdnMs = 20, trackerMs = accessMs + 10 } = shape;
+    const { storeBytes = STORE_BYTES, uploadLimitBps = 20e6, neighbours = 8, seed = index } = shape;
+    this.world = world;
+    this.index = index;
+    this.x = x;
+    this.y = y;
+    this.accessMs = accessMs;
+    this.cdnBytesPerMs = cdnBps / 8000;
+    this.cdnMs = cdnMs;
+    this.trackerMs = trackerMs;
+    this.uplink = new Uplink(world.clock, uplinkBps / 8000);
+    this.downlink = new Downlink(world.clock, downlinkBps / 8000);
+    const random = seeded(seed);
+    const session = hex(Uint8Array.from({ length: 8 }, () => Math.floor(random() * 256)));
+    this.joinedMs = world.clock.nowMs;
+    this.leftMs = Number.POSITIVE_INFINITY;
+    this.node = new PeerNode({ session, storeBytes, uploadBytesPerMs: uploadLimitBps / 8000 }, this.joinedMs);
+    this.ledger = this.node.ledger;
+    this.gone = false;
+    this.control = { sentFrames: 0, sentBytes: 0 };
+    this.bulk = { sentFrames: 0, sentBytes: 0, receivedBytes: 0 };
+    this.cdnReceivedBytes = 0;
+    /** @type {Map<number, RequestEvents>} */
+    this._requests = new Map();
+    /** @type {Map<number, Transfer>} by job */
+    this._transfers = new Map();
+    this._alarmMs = Number.POSITIVE_INFINITY;
+    this._turning = false;
+    this.connections = new Connections(this);
+    /** @type {import("./tracker.js").Socket | null} */
+    this._socket = null;
+    this._reported = { peerBytes: 0, cdnBytes: 0, sentBytes: 0, stalls: 0 };
+    this.stalls = 0;
+    this.membership = new Membership(world.content, session, neighbours, random);
+    if (tracked) this.turn(() => this.membership.start());
+  }
+
+  /** @param {SimPeer} other @returns {number} one way */
+  oneWayMs(other) {
+    return Math.hypot(this.x - other.x, this.y - other.y) / 2 + this.accessMs + other.accessMs;
+  }
+
+  /** @param {SegmentSource} source @param {number} deadlineMs @param {RequestEvents} events @returns {number} for `cancel` */
+  request(source, deadlineMs, events) {
+    let request = 0;
+    this.turn((nowMs) => {
+      request = this.node.request(source, deadlineMs, nowMs);
+      this._requests.set(request, events);
+    });
+    return request;
+  }
+
+  /** @param {number} request @param {number} deadlineMs */
+  hasten(request, deadlineMs) {
+    if (this._requests.has(request)) this.turn((nowMs) => this.node.hasten(request, deadlineMs, nowMs));
+  }
+
+  /** @param {number} request */
+  cancel(request) {
+    if (this._requests.delete(request)) this.turn((nowMs) => this.node.cancel(request, nowMs));
+  }
+
+  /** @param {number} link @param {boolean} offered */
+  linkOpened(link, offered) {
+    this.turn((nowMs) => {
+      this.membership.linkOpened(link);
+      this.node.neighbourOpened(link, offered, nowMs);
+    });
+  }
+
+  /** @param {number} link */
+  linkClosed(link) {
+    this.turn((nowMs) => {
+      this.node.neighbourClosed(link, nowMs);
+      this.membership.linkClosed(link, nowMs);
+    });
+  }
+
+  /** @param {number} link @param {Uint8Array} bytes */
+  frameArrived(link, bytes) {
+    this.turn((nowMs) => this.node.frameReceived(link, bytes, nowMs));
+  }
+
+  /** @param {number} link @param {number} bufferedBytes */
+  drained(link, bufferedBytes) {
+    this.turn((nowMs) => this.node.drained(link, bufferedBytes, nowMs));
+  }
+
+  /**
+   * The page closes: the tracker and the neighbours hear of it, the neighbours after their connections noticed.
+   * @param {number} [noticeMs]  besides the way there
+   */
+  leave(noticeMs = 0) {
+    this._end();
+    this._socket?.close();
+    this.connections.abandon(() => noticeMs);
+  }
+
+  /** Its network is gone: nobody is told, neighbours find out after a while, each on its own. @param {() => number} noticeMs */
+  vanish(noticeMs) {
+    this._end();
+    this.connections.abandon(noticeMs);
+  }
+
+  _end() {
+    this.gone = true;
+    this.leftMs = this.world.clock.nowMs;
+    for (const transfer of this._transfers.values()) transfer.abort();
+    this._transfers.clear();
+    this._requests.clear();
+    // What it held is garbage now; thousands come and go in a run.
+    this.node = new PeerNode({ session: "0".repeat(16), storeBytes: 0, uploadBytesPerMs: 0 }, 0);
+  }
+
+  /** Something happened: tell the cores, do what they command until they command nothing. @param {(nowMs: number) => void} happened */
+  turn(happened) {
+    if (this.gone) return;
+    const { clock, effort } = this.world;
+    if (this._turning) {
+      happened(clock.nowMs); // a command's own consequence; the outer turn goes on with it
+      return;
+    }
+    this._turning = true;
+    let sinceMs = performance.now();
+    happened(clock.nowMs);
+    for (;;) {
+      const commands = this.node.takeCommands();
+      const wishes = this.membership.takeCommands();
+      effort.coreMs += performance.now() - sinceMs;
+      if (commands.length === 0 && wishes.length === 0) break;
+      for (const wish of wishes) this._obey(wish);
+      for (const command of commands) this._execute(command);
+      sinceMs = performance.now();
+    }
+    this._turning = false;
+    effort.turns++;
+    this._setAlarm();
+  }
+
+  _setAlarm() {
+    const dueMs = Math.min(this.node.nextTimerMs, this.membership.nextTimerMs);
+    if (dueMs >= this._alarmMs) return; // the alarm that is set will see what is next
+    this._alarmMs = dueMs;
+    this.world.clock.at(dueMs, alarm, this);
+  }
+
+  /** Time may have come for something. */
+  woken() {
+    const { nowMs } = this.world.clock;
+    if (this.gone || nowMs < this._alarmMs) return;
+    this._alarmMs = Number.POSITIVE_INFINITY;
+    if (Math.min(this.node.nextTimerMs, this.membership.nextTimerMs) > nowMs) {
+      this._setAlarm();
+      return;
+    }
+    this.turn(() => {
+      this.membership.timerFired(nowMs);
+      this.node.timerFired(nowMs);
+    });
+  }
+
+  /** @param {Command} command */
+  _execute(command) {
+    switch (command.type) {
+      case "send":
+        this._send(command.neighbour, command.bulk, command.bytes);
+        break;
+      case "fetch":
+        this._fetch(command.job, command.url, command.rangeStart ?? 0, command.rangeEnd);
+        break;
+      case "abort":
+        this._transfers.get(command.job)?.abort();
+        this._transfers.delete(command.job);
+        break;
+      case "deliver": {
+        const events = this._requests.get(command.request);
+        this._requests.delete(command.request);
+        events?.delivered(command.bytes, command.timing, command.peerBytes);
+        break;
+      }
+      case "fail": {
+        const events = this._requests.get(command.request);
+        this._requests.delete(command.request);
+        events?.failed(command.status);
+        break;
+      }
+      case "drop":
+        this.connections.hangUp(command.neighbour);
+        this.membership.linkClosed(command.neighbour, this.world.clock.nowMs);
+        break;
+      case "renamed":
+        this.membership.renamed(command.neighbour, command.peer);
+        break;
+    }
+  }
+
+  /** @param {MembershipCommand} command */
+  _obey(command) {
+    const { nowMs } = this.world.clock;
+    switch (command.type) {
+      case "openSocket":
+        this._socket?.close();
+        this._socket = this.world.openSocket(this);
+        break;
+      case "closeSocket":
+        this._socket?.close();
+        this._socket = null;
+        break;
+      case "sendMessage":
+        this._socket?.send(command.message);
+        break;
+      case "joined":
+        this.node.joined(command.peer, command.clusterSize, nowMs);
+        break;
+      case "clusterSized":
+        this.node.clusterSized(command.clusterSize, nowMs);
+        break;
+      case "reportDue":
+        this.membership.report(this._totals());
+        break;
+      case "hangUp":
+        this.connections.hangUp(command.link);
+        this.node.neighbourClosed(command.link, nowMs);
+        break;
+      default:
+        this.connections.signalled(command);
+    }
+  }
+
+  /** @param {number} link @param {boolean} bulk @param {Uint8Array} bytes */
+  _send(link, bulk, bytes) {
+    const end = this.connections.end(link);
+    if (!bulk) {
+      this.control.sentFrames++;
+      this.control.sentBytes += bytes.length;
+      if (end) this.uplink.sendControl(end, bytes);
+      return;
+    }
+    this.bulk.sentFrames++;
+    this.bulk.sentBytes += bytes.length;
+    if (end) this.uplink.sendBulk(end, this.world.interning.intern(bytes));
+    this.node.drained(link, end?.bufferedBytes ?? 0, this.world.clock.nowMs);
+  }
+
+  /** @param {number} job @param {string} url @param {number} start @param {number | null} end */
+  _fetch(job, url, start, end) {
+    const transfer = this.world.cdn.fetch(this, url, start, end, {
+      started: (head) => this.turn((nowMs) => this.node.fetchStarted(job, head, nowMs)),
+      received: (bytes) => {
+        this.cdnReceivedBytes += bytes.length;
+        this.turn((nowMs) => this.node.fetchReceived(job, bytes, nowMs));
+      },
+      finished: () => {
+        this._transfers.delete(job);
+        this.turn((nowMs) => this.node.fetchFinished(job, nowMs));
+      },
+      failed: (status) => {
+        this._transfers.delete(job);
+        this.turn((nowMs) => this.node.fetchFailed(job, { status, reason: "Service Unavailable" }, nowMs));
+      },
+    });
+    this._transfers.set(job, transfer);
+  }
+
+  /** @returns {Record<string, number>} what moved since the last report */
+  _totals() {
+    const { peerBytes, cdnBytes, sentBytes } = this.ledger;
+    const last = this._reported;
+    this._reported = { peerBytes, cdnBytes, sentBytes, stalls: this.stalls };
+    return {
+      peer_bytes: peerBytes - last.peerBytes,
+      cdn_bytes: cdnBytes - last.cdnBytes,
+      sent_bytes: sentBytes - last.sentBytes,
+      neighbours: this.node.neighbourCount,
+      stalls: this.stalls - last.stalls,
+    };
+  }
+}
+
+/** @param {SimPeer} peer */
+function alarm(peer) {
+  peer.woken();
+}

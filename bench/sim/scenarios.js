@@ -1,0 +1,128 @@
+/**
+ * Named scenarios: who watches what, from when to when, over which lines. Data only; population.js draws the viewers and
+ * simulation.js runs them.
+ */
+
+/**
+ * @typedef {object} Content
+ * @property {number[]} bitratesBps  one, or a ladder for ABR
+ * @property {number} segmentSec
+ * @property {number | null} windowSegments  of a live playlist; null for VOD
+ * @property {number | null} segments  of a VOD
+ */
+
+/**
+ * @typedef {object} Audience
+ * @property {number} peers  who come; with `arrivalsPerMin` how many there are on average
+ * @property {number} joinOverSec  within which they come, evenly
+ * @property {boolean} poisson  instead they come and go all the time: `peers` / `staySec` a second
+ * @property {number} staySec  mean of an exponential; Infinity stays to the end
+ * @property {number} churnPerMin  share replaced by newcomers each minute
+ * @property {number} vanish  share of leavers that go without a word
+ * @property {{ atSec: number, share: number, overSec: number } | null} departure
+ * @property {number} behind  share that plays `behindSec` behind the live edge
+ * @property {number} behindSec
+ * @property {number} seekEverySec  VOD: mean time between seeks; 0 for none
+ * @property {number} bufferSec
+ * @property {number} storeBytes
+ * @property {number} neighbours
+ */
+
+/**
+ * @typedef {object} Lines
+ * @property {number} uplink  median, in multiples of the (middle) bitrate
+ * @property {number} uplinkSigma
+ * @property {number} downlink  median, likewise
+ * @property {number} downlinkSigma
+ * @property {number} freeRiders  share that uploads nothing
+ * @property {number} slow  share with an uplink of 0.3 bitrates
+ * @property {number} lossy  share whose lines carry half of what they should
+ * @property {number} unreachable  share of pairs that NATs keep apart
+ * @property {number} cdnBps  a connection's rate
+ * @property {number | null} cdnCapacity  of all transfers together, in multiples of peers x bitrate; null for no limit
+ * @property {[fromSec: number, untilSec: number] | null} originDown
+ */
+
+/** @typedef {{ name: string, minutes: number, seed: number, content: Content, audience: Audience, lines: Lines }} Scenario */
+
+/** @type {Content} */
+const LIVE = { bitratesBps: [1_600_000], segmentSec: 2, windowSegments: 15, segments: null };
+/** @type {Content} */
+const VOD = { bitratesBps: [1_600_000], segmentSec: 2, windowSegments: null, segments: 300 };
+
+/** @type {Audience} */
+const AUDIENCE = {
+  peers: 10,
+  joinOverSec: 60,
+  poisson: false,
+  staySec: Number.POSITIVE_INFINITY,
+  churnPerMin: 0,
+  vanish: 0,
+  departure: null,
+  behind: 0,
+  behindSec: 30,
+  seekEverySec: 0,
+  bufferSec: 30,
+  storeBytes: 64 << 20,
+  neighbours: 8,
+};
+
+/** @type {Lines} */
+const LINES = {
+  uplink: 5,
+  uplinkSigma: 0.5,
+  downlink: 20,
+  downlinkSigma: 0.5,
+  freeRiders: 0,
+  slow: 0,
+  lossy: 0,
+  unreachable: 0,
+  cdnBps: 50e6,
+  cdnCapacity: null,
+  originDown: null,
+};
+
+/**
+ * @param {string} name @param {number} minutes @param {Content} content @param {Partial<Audience>} audience @param {Partial<Lines>} [lines]
+ * @returns {Scenario}
+ */
+function scenario(name, minutes, content, audience, lines = {}) {
+  return { name, minutes, seed: 1, content, audience: { ...AUDIENCE, ...audience }, lines: { ...LINES, ...lines } };
+}
+
+/** @type {Map<string, Scenario>} */
+export const SCENARIOS = new Map(
+  [
+    scenario("live-10", 5, LIVE, { peers: 10 }),
+    scenario("live-30", 5, LIVE, { peers: 30 }),
+    scenario("live-100", 5, LIVE, { peers: 100 }),
+    scenario("live-300", 5, LIVE, { peers: 300 }),
+    scenario("live-1000", 5, LIVE, { peers: 1000 }),
+    scenario("live-flash-200", 3, LIVE, { peers: 200, joinOverSec: 10 }),
+    scenario("vod-poisson", 15, VOD, { peers: 50, poisson: true, staySec: 300 }),
+    scenario("vod-flash-200", 5, VOD, { peers: 200, joinOverSec: 10 }),
+    scenario(
+      "churn",
+      5,
+      LIVE,
+      { peers: 100, joinOverSec: 30, churnPerMin: 0.3, vanish: 0.3 },
+      { freeRiders: 0.5, unreachable: 0.2, slow: 0.1 },
+    ),
+    scenario("mass-departure", 4, LIVE, { peers: 200, joinOverSec: 30, departure: { atSec: 120, share: 0.8, overSec: 1 } }),
+    scenario("behind", 4, { ...LIVE, windowSegments: 30 }, { peers: 100, joinOverSec: 30, behind: 0.5 }),
+    scenario(
+      "abr",
+      5,
+      { ...LIVE, bitratesBps: [400_000, 800_000, 1_600_000, 3_200_000] },
+      { peers: 100, joinOverSec: 30 },
+      { downlink: 4, downlinkSigma: 0.8 },
+    ),
+    scenario("origin-half", 4, LIVE, { peers: 8, joinOverSec: 20 }, { cdnCapacity: 0.5 }),
+    scenario("origin-outage", 3, VOD, { peers: 20, joinOverSec: 40 }, { originDown: [60, 90] }),
+  ].map((entry) => [entry.name, entry]),
+);
+
+/** The bitrate lines are measured by. @param {Content} content */
+export function middleBps({ bitratesBps }) {
+  return /** @type {number} */ (bitratesBps[bitratesBps.length >> 1]);
+}
