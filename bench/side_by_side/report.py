@@ -95,6 +95,12 @@ COLUMNS = (
         0,
     ),
     Column("cpu_busy", "CPU", "part of all cores that was busy", lambda run: run["cpu_busy"]),
+    Column(
+        "cpu_others",
+        "others",
+        "part of all cores that was busy with anything but this bench",
+        lambda run: run.get("cpu_others"),
+    ),
 )
 HEADER = """# Side by side
 

@@ -7,12 +7,12 @@ import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from playwright.async_api import Error, Page
 
 from bench.side_by_side import figures
 from bench.side_by_side.cases import Plan
+from bench.side_by_side.cpu import jiffies
 from bench.side_by_side.figures import Figures, Report, Times
 from bench.side_by_side.setup import Ground
 from e2e.harness.browsers import Browsers, browsers
@@ -36,6 +36,7 @@ class Result:
 
     figures: Figures
     cpu_busy: float
+    cpu_others: float
     browser_version: str
 
 
@@ -45,7 +46,7 @@ async def run_once(ground: Ground, plan: Plan, tag: str, watch_s: float) -> Resu
     async with browsers() as running:
         seats = [await _seat(running, f"{tag}-{index}") for index in range(1, plan.viewers + 1)]
         version = (await running.get("chromium")).version
-        busy = _cpu_times()
+        before = jiffies()
         started_s = time.time()
         await _join(ground, plan, seats)
         joined_s = time.time()
@@ -55,14 +56,14 @@ async def run_once(ground: Ground, plan: Plan, tag: str, watch_s: float) -> Resu
         await asyncio.sleep(joined_s + watch_s - time.time())
         times = Times(started_s, joined_s, time.time())
         stayers = await asyncio.gather(*(_read(seat) for seat in seats if seat not in leavers))
-        cpu_busy = _busy_part(busy, _cpu_times())
+        busy, others = jiffies().since(before)
     await asyncio.sleep(LOG_SETTLE_S)
     names = {seat.name for seat in seats}
     entries = [
         entry for entry in ground.bed.origin.entries() if entry.viewer in names and entry.started_s < times.ended_s
     ]
     reports = [seat.report for seat in seats if seat.report]
-    return Result(figures.of_run(reports, entries, times, stayers), cpu_busy, version)
+    return Result(figures.of_run(reports, entries, times, stayers), busy, others, version)
 
 
 async def _seat(running: Browsers, name: str) -> Seat:
@@ -93,14 +94,3 @@ async def _leave(seat: Seat) -> None:
     session = await seat.page.context.new_cdp_session(seat.page)
     with contextlib.suppress(Error, TimeoutError):  # who crashes does not answer
         await asyncio.wait_for(session.send("Page.crash"), timeout=1)
-
-
-def _cpu_times() -> tuple[int, int]:
-    """Jiffies of all cores since boot: all of them, and the idle ones (proc(5), /proc/stat)."""
-    fields = [int(value) for value in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
-    return sum(fields), fields[3] + fields[4]
-
-
-def _busy_part(before: tuple[int, int], after: tuple[int, int]) -> float:
-    total = after[0] - before[0]
-    return 1 - (after[1] - before[1]) / total if total else 0.0

@@ -36,7 +36,8 @@ class Store:
             "product": plan.product.name,
             "repeat": repeat,
             "commit": commit(),
-            "cpu_busy": round(result.cpu_busy, 3),
+            "cpu_busy": result.cpu_busy,
+            "cpu_others": result.cpu_others,
             **asdict(result.figures),
         }
         self.runs.append(run)
