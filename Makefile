@@ -18,7 +18,7 @@ TRACKER_PORT ?= 8000
 ORIGIN_PORT ?= 8001
 RUNS ?= 10
 
-.PHONY: help install media demo test check bundle bench-first-frame bench-side-by-side clean
+.PHONY: help install media demo test check bundle bench-first-frame bench-side-by-side sim sim-short clean
 
 help: ## this text
 	@echo "make TARGET [NAME=VALUE ...]"
@@ -58,6 +58,12 @@ bench-side-by-side: install media ## against hls.js alone and p2p-media-loader; 
 	@$(BIN)/python -m bench.side_by_side $(if $(QUICK),--quick) $(if $(OUT),--out $(OUT)) $(if $(CASES),--cases $(CASES)) \
 	  $(if $(filter-out file,$(origin RUNS)),--runs $(RUNS)) $(if $(filter-out file,$(origin VIEWERS)),--viewers $(VIEWERS)) \
 	  $(if $(SCALING),--scaling $(SCALING)) $(if $(PRODUCTS),--products $(PRODUCTS)) $(if $(WATCH),--watch $(WATCH)) $(ARGS)
+
+sim: install ## swarms of up to 1,000 viewers in virtual time, tables and plots in build/sim; SCENARIOS= SEEDS= OUT=
+	@$(BIN)/python -m bench.simulate $(SCENARIOS) --progress --seeds $(or $(SEEDS),1) $(if $(OUT),--out $(OUT))
+
+sim-short: install ## small runs of a few of them
+	@$(BIN)/python -m bench.simulate --short --at-once 1 $(if $(OUT),--out $(OUT))
 
 media: .stamps/python .stamps/system
 	@$(BIN)/python -m e2e.harness.media

@@ -3,7 +3,8 @@
  *
  *   node bench/sim/run.js live-100 [--peers 50] [--minutes 2] [--seed 7] [--set lines.uplink=1 --set audience.behind=0.2]
  *     --no-plain     leaves the twin without the library out
- *     --pipes        the tracker answers over file descriptors 3 and 4 (bench/simulate.py); else a stand-in introduces
+ *     --pipes=3,4    the tracker is asked over one inherited descriptor and answers over the other (bench/simulate.py does that);
+ *                    else a stand-in introduces
  *     --progress     says how far it is, on standard error
  *
  * Figures go to standard output as JSON, one line for people to standard error. Same seed, same figures, but for `cost`.
@@ -29,7 +30,7 @@ function parse(args) {
       seed: { type: "string" },
       set: { type: "string", multiple: true, default: [] },
       "no-plain": { type: "boolean", default: false },
-      pipes: { type: "boolean", default: false },
+      pipes: { type: "string" },
       progress: { type: "boolean", default: false },
     },
   });
@@ -63,9 +64,10 @@ function cost(simulation, cpu, wallMs) {
     cpuSec: Math.round(cpuMs / 100) / 10,
     events: clock.events,
     peerSec: Math.round(peerSec),
-    // All of the process, the model's own work and garbage collection included; and inside the cores only, by a clock around each call.
+    // All of the process: the model's own work and garbage collection included.
     cpuMsPerPeerSec: Number((cpuMs / peerSec).toFixed(3)),
-    coreMsPerPeerSec: Number((effort.coreMs / peerSec).toFixed(3)),
+    // Of the wall time, inside the cores, by a clock around each call.
+    coreShare: Number((effort.coreMs / wallMs).toFixed(3)),
     coreCallsPerPeerSec: Number((effort.turns / peerSec).toFixed(1)),
   };
 }
@@ -75,7 +77,8 @@ function main() {
   const say = progress ? (/** @type {string} */ text) => process.stderr.write(`  ${scenario.name}: ${text}\n`) : () => {};
   const started = performance.now();
   const cpu = process.cpuUsage();
-  const backend = pipes ? new PipeBackend() : new LocalBackend(seeded(mix(scenario.seed, 0x7ac)));
+  const [outFd = 3, inFd = 4] = pipes?.split(",").map(Number) ?? [];
+  const backend = pipes ? new PipeBackend(outFd, inFd) : new LocalBackend(seeded(mix(scenario.seed, 0x7ac)));
   const pool = new Simulation(scenario, backend);
   pool.run(say);
   const report = {

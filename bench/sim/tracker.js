@@ -20,13 +20,12 @@ import { HINT_INTERVAL_MS, PING_INTERVAL_MS, REPORT_INTERVAL_MS } from "../../st
  * @property {(event: "open" | "message" | "close" | "tick", connection: number, nowMs: number, frame?: string) => Answer} handle
  */
 
-/** Of the tracker's side of a socket. */
-const OUT_FD = 3;
-const IN_FD = 4;
-
 /** @implements {Backend} */
 export class PipeBackend {
-  constructor() {
+  /** @param {number} outFd @param {number} inFd  inherited file descriptors */
+  constructor(outFd, inFd) {
+    this._outFd = outFd;
+    this._inFd = inFd;
     this._pending = Buffer.alloc(0);
     this._chunk = Buffer.alloc(1 << 16);
   }
@@ -34,7 +33,7 @@ export class PipeBackend {
   /** @type {Backend["handle"]} */
   handle(event, connection, nowMs, frame) {
     const request = Buffer.from(`${JSON.stringify({ event, connection, now: nowMs / 1000, frame })}\n`);
-    for (let sent = 0; sent < request.length; ) sent += writeSync(OUT_FD, request, sent);
+    for (let sent = 0; sent < request.length; ) sent += writeSync(this._outFd, request, sent);
     const { commands, deadline } = JSON.parse(this._line());
     return { commands, deadlineMs: deadline === null ? Number.POSITIVE_INFINITY : deadline * 1000 };
   }
@@ -47,7 +46,7 @@ export class PipeBackend {
         this._pending = this._pending.subarray(end + 1);
         return line;
       }
-      const count = readSync(IN_FD, this._chunk);
+      const count = readSync(this._inFd, this._chunk);
       if (count === 0) throw new Error("the tracker's process has gone");
       this._pending = Buffer.concat([this._pending, this._chunk.subarray(0, count)]);
     }
