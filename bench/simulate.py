@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -109,22 +110,34 @@ def summary(report: Report) -> str:
     copies = pool["copies"] if pool["copiesWarm"] is None else pool["copiesWarm"]
     return (
         f"{report['scenario']:15s} seed {report['seed']}: {report['peers']:5d} viewers, {copies} copies, "
-        f"offload {pool['offloadWarm']} of {pool['bound']}, stalls {pool['stalls']} in {pool['stalledSec']} s "
+        f"offload {pool['offloadWarm']} of {pool['boundWarm']}, stalls {pool['stalls']} in {pool['stalledSec']} s "
         f"(plain {plain['stalls']} in {plain['stalledSec']} s), {cost['wallSec']} s, "
         f"{cost['cpuMsPerPeerSec']} CPU ms a peer-second"
     )
 
 
-def simulate_all(runs: Sequence[Run], at_once: int, *, progress: bool) -> list[Report]:
-    """Run all, `at_once` at a time; a line is printed for each as it ends."""
+def simulate_all(runs: Sequence[Run], at_once: int, out: Path, *, progress: bool) -> list[Report]:
+    """Run all, `at_once` at a time; each is printed and written down as it ends, for the largest take long."""
+    done: dict[Run, Report] = {}
+    lock = threading.Lock()
 
-    def one(run: Run) -> Report:
+    def one(run: Run) -> None:
         report = simulate(run, progress=progress)
-        print(summary(report), flush=True)
-        return report
+        with lock:
+            done[run] = report
+            print(summary(report), flush=True)
+            write([done[run] for run in runs if run in done], out)
 
     with ThreadPoolExecutor(at_once) as pool:
-        return list(pool.map(one, runs))
+        list(pool.map(one, runs))
+    return [done[run] for run in runs]
+
+
+def write(reports: Sequence[Report], out: Path) -> None:
+    """Write figures and table."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "results.json").write_text(json.dumps(reports, indent=1) + "\n", encoding="utf-8")
+    (out / "table.md").write_text(table(reports), encoding="utf-8")
 
 
 def main() -> None:
@@ -145,10 +158,7 @@ def main() -> None:
         names = args.scenarios or SCENARIOS
         runs = [Run(name, seed, options) for name in names for seed in range(1, args.seeds + 1)]
     started = time.monotonic()
-    reports = simulate_all(runs, args.at_once, progress=args.progress)
-    args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "results.json").write_text(json.dumps(reports, indent=1) + "\n", encoding="utf-8")
-    (args.out / "table.md").write_text(table(reports), encoding="utf-8")
+    reports = simulate_all(runs, args.at_once, args.out, progress=args.progress)
     plots(reports, args.out)
     print(f"{len(reports)} runs in {time.monotonic() - started:.0f} s; figures, table and plots in {args.out}")
 

@@ -14,7 +14,7 @@ Report = dict[str, Any]
 # Okabe and Ito's palette: told apart by those who see fewer colours.
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 COLUMNS = (
-    "scenario", "viewers at once", "copies", "copies after warm-up", "offload", "after warm-up", "bound",
+    "scenario", "viewers at once", "copies", "copies after warm-up", "offload (bound)", "after warm-up (bound)",
     "stalls (plain)", "stalled s per viewer (plain)", "start ms median, p95 (plain)", "latency s median, p95 (plain)",
     "95 % have it, ms after it appeared", "upload max, Gini", "wasted", "control", "neighbours", "CPU ms / peer-second",
 )  # fmt: skip
@@ -35,9 +35,8 @@ def _row(report: Report) -> list[object]:
         pool["concurrent"],
         pool["copies"],
         _or_dash(pool["copiesWarm"]),
-        pool["offload"],
-        _or_dash(pool["offloadWarm"]),
-        pool["bound"],
+        f"{pool['offload']} ({pool['bound']})",
+        f"{pool['offloadWarm']} ({pool['boundWarm']})",
         f"{pool['stalls']} ({plain.get('stalls', '-')})",
         f"{pool['stalledSecPerViewer']} ({plain.get('stalledSecPerViewer', '-')})",
         f"{_pair(pool['startupMs'])} ({_pair(plain.get('startupMs'))})",

@@ -86,14 +86,15 @@ function delivery(simulation) {
   const lastNumber = stream.newest(endMs - UNFINISHED_SEC * 1000);
   const fresh = (/** @type {number} */ number) => stream.appearsMs(number) >= warmMs && number <= lastNumber;
   const steady = world.cdn.totals(stream.live ? fresh : () => true);
-  const concurrent = simulation.presentMs / endMs;
+  const bound = (/** @type {number} */ presentMs, /** @type {number} */ overMs) => round(1 - overMs / presentMs, 4);
   return {
     copies: round(whole.sent / whole.unique),
     copiesWarm: stream.live ? round(steady.sent / steady.unique) : null,
     copiesOfFirst: stream.live ? null : Array.from({ length: 10 }, (_, index) => copiesOf(simulation, index)),
     offload: round(1 - whole.sent / consumedBytes, 4),
     offloadWarm: round(1 - (whole.sent - warm.originBytes) / (consumedBytes - warm.consumedBytes), 4),
-    bound: round(1 - 1 / concurrent, 4),
+    bound: bound(simulation.presentMs, endMs),
+    boundWarm: bound(simulation.warmPresentMs, endMs - warmMs),
     originBytes: whole.sent,
     consumedBytes,
     originRequests: world.cdn.requests,

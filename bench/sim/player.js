@@ -6,6 +6,7 @@
 
 import assert from "node:assert/strict";
 import { Abr } from "./abr.js";
+import { seeded } from "./random.js";
 
 /** @typedef {import("./peer.js").SimPeer} SimPeer */
 /** @typedef {import("./plain.js").PlainPeer} PlainPeer */
@@ -56,7 +57,7 @@ export class Player {
     this.playedBits = 0;
     this._options = options;
     this._abr = levels.length > 1 ? new Abr(levels) : null;
-    this._random = options.random ?? Math.random;
+    this._random = options.random ?? seeded(peer.index);
     this._startedMs = this._nowMs;
     /** Stream time in seconds at the playhead, when it was last looked at. */
     this._playheadSec = 0;

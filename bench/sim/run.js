@@ -106,7 +106,7 @@ function line({ scenario, peers, minutes, pool, plain, cost: { wallSec, cpuMsPer
   const spread = pool.spreadMs ? `, 95 % have it after ${pool.spreadMs.most.median} ms` : "";
   const latency = pool.latencySec ? `, ${pool.latencySec.median} s behind (${plain?.latencySec.median})` : "";
   return (
-    `${scenario}: ${peers} viewers, ${minutes} min: ${copies} copies, offload ${pool.offload} of ${pool.bound}, ` +
+    `${scenario}: ${peers} viewers, ${minutes} min: ${copies} copies, offload ${pool.offloadWarm} of ${pool.boundWarm}, ` +
     `stalls ${pool.stalls} in ${pool.stalledSec} s (plain ${plain?.stalls} in ${plain?.stalledSec} s), ` +
     `start ${pool.startupMs.median}/${pool.startupMs.p95} ms (${plain?.startupMs.median}/${plain?.startupMs.p95})${latency}${spread}, ` +
     `upload max ${pool.uploadRatio.max}, wasted ${pool.wastedShare}; ${wallSec} s, ${cpuMsPerPeerSec} CPU ms a peer-second`

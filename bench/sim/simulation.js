@@ -55,7 +55,9 @@ export class Simulation {
     this.warm = { consumedBytes: 0, originBytes: 0 };
     /** @type {number[]} neighbours of each, looked at now and then */
     this.neighbourCounts = [];
+    /** Viewer-milliseconds of the run, and of it after the warm-up. */
     this.presentMs = 0;
+    this.warmPresentMs = 0;
   }
 
   /** @param {(text: string) => void} [progress] */
@@ -93,7 +95,9 @@ export class Simulation {
     }
     for (const { peer, player } of this.viewers) {
       if (!peer.gone) player.finish();
-      this.presentMs += Math.min(peer.leftMs, this.endMs) - peer.joinedMs;
+      const untilMs = Math.min(peer.leftMs, this.endMs);
+      this.presentMs += untilMs - peer.joinedMs;
+      this.warmPresentMs += Math.max(0, untilMs - Math.max(this.warmMs, peer.joinedMs));
     }
   }
 
