@@ -7,6 +7,7 @@ import asyncio
 import importlib.util
 import json
 import shlex
+import signal
 import sys
 import tempfile
 import time
@@ -87,6 +88,7 @@ def render(json_path: Path) -> None:
 
 def main() -> None:
     """Entry point."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no browser is left behind
     chosen = options(sys.argv[1:])
     path = chosen.out / "side-by-side.json"
     if not chosen.render:

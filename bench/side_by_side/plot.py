@@ -15,7 +15,7 @@ from bench.side_by_side.report import COLUMNS, Column, Run, summary
 
 COLOURS = {"plain": "#8a929c", "p2pml": "#c98a1b", "p2pml-low-latency": "#e6bf77", "peerpool": "#0f8a5f"}
 PANELS = {
-    "offload": "offload, of bytes played (line: bound)",
+    "offload_obtained": "offload, of all bytes that viewers obtained (line: bound)",
     "offload_steady": "offload, steady (line: bound)",
     "latency_s": "seconds behind the live edge",
     "late_stalled_s": "seconds standing still after the first 15 s, all viewers",

@@ -116,6 +116,10 @@ one viewer a browser context, one run after the other in turn. Medians over the 
 - Segments of 2 s, a live window of 15, the lowest rendition pinned. The origin answers after {latency} ms and sends
   {rate} Mbit/s on each connection; where it is said to send less, all viewers share that. A run ends {watch} s after
   the last join.
+- hls.js works without its worker, for all: with it, p2p-media-loader {p2pml} serves its neighbours buffers that hls.js
+  has taken away, and their players fail.
+- "Of obtained" is the offload to compare in VOD: p2p-media-loader keeps hls.js's buffer short and fetches the rest ahead
+  itself, so that its players were given less by the end of a run, and the viewers have as much.
 - No STUN server for anybody: the viewers are on one machine. Else every product has its own defaults. "Its own live
   settings" are what p2p-media-loader sets where the page sets nothing: `liveSyncDurationCount` one less than the window
   has segments. With "hls.js's live settings" the page sets hls.js's default, 3. In both it bounds hls.js's buffer to

@@ -41,7 +41,9 @@
   });
 
   function make() {
-    const settings = { startLevel: level };
+    // No worker: hls.js transfers the bytes it is given to its worker, and p2p-media-loader 2.3.1 gives it the very buffer that
+    // it goes on serving to neighbours, who then get nothing and cannot parse it. Without one everybody is at their best.
+    const settings = { startLevel: level, enableWorker: false };
     if (!HlsJsP2PEngine) return new Hls(settings);
     // hls.js's default; said by the page, p2p-media-loader leaves it as it is.
     if (query.get("latency") === "player") settings.liveSyncDurationCount = Hls.DefaultConfig.liveSyncDurationCount;
