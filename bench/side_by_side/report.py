@@ -118,8 +118,8 @@ one viewer a browser context, one run after the other in turn. Medians over the 
   the last join.
 - hls.js works without its worker, for all: with it, p2p-media-loader {p2pml} serves its neighbours buffers that hls.js
   has taken away, and their players fail.
-- "Of obtained" is the offload to compare in VOD: p2p-media-loader keeps hls.js's buffer short and fetches the rest ahead
-  itself, so that its players were given less by the end of a run, and the viewers have as much.
+- "Of obtained" is the offload to compare in VOD: p2p-media-loader keeps hls.js's buffer short and fetches the rest
+  ahead itself, so that its players were given less by the end of a run, while its viewers have as much.
 - No STUN server for anybody: the viewers are on one machine. Else every product has its own defaults. "Its own live
   settings" are what p2p-media-loader sets where the page sets nothing: `liveSyncDurationCount` one less than the window
   has segments. With "hls.js's live settings" the page sets hls.js's default, 3. In both it bounds hls.js's buffer to
