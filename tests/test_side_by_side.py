@@ -15,7 +15,7 @@ TIMES = Times(started_s=0, joined_s=10, ended_s=60)
 
 
 def viewer(played: list[tuple[str, int]], obtained: list[tuple[str, int]] | None = None, **changed: float) -> Report:
-    values = {"first_frame_ms": 500.0, "latency_s": 6.0, "position_s": 40.0, "level": 0, "stalls": 1, **changed}
+    values = {"first_frame_ms": 500.0, "latency_s": 6.0, "level": 0, "stalls": 1, **changed}
     return Report(
         **values,  # type: ignore[arg-type]
         stalled_ms=2000,
@@ -25,7 +25,7 @@ def viewer(played: list[tuple[str, int]], obtained: list[tuple[str, int]] | None
         played=played,
         obtained=obtained or [],
         errors=["uncaught: x"],
-        own=None,
+        own_bytes={"fromCdn": 500},
     )
 
 
@@ -45,6 +45,7 @@ def test_figures_of_a_run() -> None:
     assert result.excess == pytest.approx((4000 + 2200) / 4000 - 1)
     assert (result.latency_s, result.stalls, result.stalled_s, result.late_stalled_s) == (7, 2, 4, 1)
     assert (result.page_errors, result.error_samples) == (2, ["uncaught: x"])
+    assert (result.connections, result.off_level, result.own_bytes) == (2, 0, {"fromCdn": 1000})
 
 
 def test_who_never_started_counts() -> None:

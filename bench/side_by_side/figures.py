@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
+from bench.side_by_side.cases import PINNED_LEVEL
 from e2e.harness import ledger
 from e2e.harness.ledger import Entry
 
@@ -23,7 +23,6 @@ class Report:
 
     first_frame_ms: float | None
     latency_s: float
-    position_s: float
     level: int
     stalls: int
     stalled_ms: float
@@ -33,7 +32,7 @@ class Report:
     played: list[tuple[str, int]]  # path and bytes of each segment that hls.js was given
     obtained: list[tuple[str, int]]  # of each that the product has, where it may fetch what the player did not ask for
     errors: list[str]
-    own: dict[str, Any] | None
+    own_bytes: dict[str, int]  # as the product counts them itself
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,10 @@ class Figures:
     stalled_s: float
     late_stalled_s: float
     page_errors: int
-    error_samples: list[str] = field(default_factory=list)
+    error_samples: list[str]
+    connections: int  # of RTCPeerConnection, ever made
+    off_level: int  # viewers that ended on another rendition than the pinned one
+    own_bytes: dict[str, int]
 
 
 def of_run(reports: Sequence[Report], entries: Sequence[Entry], times: Times, stayers: Sequence[Report]) -> Figures:
@@ -98,6 +100,9 @@ def of_run(reports: Sequence[Report], entries: Sequence[Entry], times: Times, st
         late_stalled_s=sum(report.late_stalled_ms for report in reports) / 1000,
         page_errors=len(errors),
         error_samples=sorted(set(errors))[:5],
+        connections=sum(report.connections for report in reports),
+        off_level=sum(report.level != PINNED_LEVEL for report in stayers),
+        own_bytes={name: sum(report.own_bytes[name] for report in reports) for name in reports[0].own_bytes},
     )
 
 

@@ -27,7 +27,6 @@
   bench.report = () => ({
     first_frame_ms: bench.firstFrameMs,
     latency_s: hls.latency,
-    position_s: video.currentTime,
     level: hls.currentLevel,
     stalls: bench.stalls,
     stalled_ms: bench.stalledMs,
@@ -37,7 +36,7 @@
     played: bench.played,
     obtained: bench.obtained,
     errors: bench.errors,
-    own: window.PeerPool?.stats() ?? bench.own ?? null,
+    own_bytes: window.PeerPool?.stats().bytes ?? bench.own ?? {},
   });
 
   function make() {
