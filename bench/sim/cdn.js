@@ -22,6 +22,8 @@ const BACKLOG_MS = 60;
  * @property {number} cdnBytesPerMs  a connection's rate
  */
 
+/** As the CDN sees it. @typedef {{ atMs: number, number: number, ranged: boolean, aborted: boolean }} Request */
+
 /**
  * @typedef {object} FetchEvents
  * @property {(head: { partial: boolean, sizeBytes: number }) => void} started
@@ -48,12 +50,14 @@ export class Transfer {
     /** The CDN has heard of it. */
     this.stopped = false;
     this.counted = { bytes: 0 };
+    this.request = { atMs: 0, number: 0, ranged: start > 0 || end !== null, aborted: false };
     /** Chunks under way, oldest first. @type {Uint8Array[]} */
     this.flying = [];
   }
 
   abort() {
     this.aborted = true;
+    this.request.aborted = true;
     this.cdn.clock.after(this.client.cdnMs, stop, this);
   }
 }
@@ -71,6 +75,8 @@ export class Cdn {
     this.sentBytes = 0;
     this.requests = 0;
     this.active = 0;
+    /** Each request that was answered, where somebody wants to know. @type {Request[] | null} */
+    this.history = null;
     /** Bytes sent of each URL. @type {Map<string, { bytes: number }>} */
     this.log = new Map();
   }
@@ -119,6 +125,11 @@ export class Cdn {
     transfer.counted = this._entry(url);
     transfer.body = this.resource(url).subarray(start, end ?? undefined);
     this.active++;
+    if (this.history) {
+      transfer.request.atMs = this.clock.nowMs;
+      transfer.request.number = Stream.numberOf(url);
+      this.history.push(transfer.request);
+    }
     this.clock.after(client.cdnMs, headCame, transfer);
     this.send(transfer);
   }

@@ -72,6 +72,7 @@ export function sharing(simulation) {
   return {
     ...delivery(simulation),
     spreadMs: dissemination(simulation),
+    fetches: fetches(simulation),
     ...traffic(simulation.world.peers),
     tracker: { messages: world.tracker?.messages ?? 0, bytes: world.tracker?.bytes ?? 0 },
     neighbours: neighbours(simulation),
@@ -157,6 +158,33 @@ function dissemination(simulation) {
       { median: round(quantile(values, 0.5), 0), p95: round(quantile(values, 0.95), 0) },
     ]),
   );
+}
+
+/**
+ * Live, after the warm-up: when the CDN was asked for a segment, in milliseconds since it appeared. Early ones are races of
+ * those who had not heard of each other, late ones are what peers did not deliver in time.
+ * @param {Simulation} simulation
+ */
+function fetches({ world, levels, warmMs, endMs }) {
+  const stream = /** @type {import("./stream.js").Stream} */ (levels[0]);
+  if (!stream.live) return null;
+  const requests = (world.cdn.history ?? []).filter(({ number }) => {
+    const bornMs = stream.appearsMs(number);
+    return bornMs >= warmMs && bornMs <= endMs - UNFINISHED_SEC * 1000;
+  });
+  /** @type {Map<number, number>} */
+  const first = new Map();
+  for (const { number, atMs } of requests) if (!first.has(number)) first.set(number, atMs);
+  const late = requests.map(({ number, atMs }) => atMs - stream.appearsMs(number));
+  const early = requests.filter(({ number, atMs }) => atMs - /** @type {number} */ (first.get(number)) < 500).length;
+  return {
+    perSegment: round(requests.length / first.size, 2),
+    within500MsOfFirst: round(early / first.size, 2),
+    ranged: round(requests.filter(({ ranged }) => ranged).length / requests.length),
+    aborted: round(requests.filter(({ aborted }) => aborted).length / requests.length),
+    firstMs: spread([...first].map(([number, atMs]) => atMs - stream.appearsMs(number))),
+    atMs: spread(late),
+  };
 }
 
 /** What peers sent each other. @param {SimPeer[]} peers */

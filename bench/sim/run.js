@@ -68,6 +68,7 @@ function cost(simulation, cpu, wallMs) {
     cpuMsPerPeerSec: Number((cpuMs / peerSec).toFixed(3)),
     // Of the wall time, inside the cores, by a clock around each call.
     coreShare: Number((effort.coreMs / wallMs).toFixed(3)),
+    maxRssMiB: Math.round(process.resourceUsage().maxRSS / 1024),
     coreCallsPerPeerSec: Number((effort.turns / peerSec).toFixed(1)),
   };
 }

@@ -44,6 +44,7 @@ export class Simulation {
     /** @type {Viewer[]} */
     this.viewers = [];
     this._plain = backend === null;
+    if (!this._plain) this.world.cdn.history = [];
     /** When a playlist first showed a segment. @type {Map<number, number>} */
     this.listedMs = new Map();
     this._newestListed = -1;
