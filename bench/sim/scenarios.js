@@ -67,6 +67,12 @@ const AUDIENCE = {
   neighbours: 8,
 };
 
+/**
+ * Of large live swarms: 80 s of the stream, more than its playlist names. What viewers fetch themselves is not shared between
+ * them in the simulator's memory, and 64 MiB each of that would not fit into a common machine.
+ */
+const LARGE_SWARM_STORE_BYTES = 16 << 20;
+
 /** @type {Lines} */
 const LINES = {
   uplink: 5,
@@ -96,8 +102,8 @@ export const SCENARIOS = new Map(
     scenario("live-10", 5, LIVE, { peers: 10 }),
     scenario("live-30", 5, LIVE, { peers: 30 }),
     scenario("live-100", 5, LIVE, { peers: 100 }),
-    scenario("live-300", 5, LIVE, { peers: 300 }),
-    scenario("live-1000", 5, LIVE, { peers: 1000 }),
+    scenario("live-300", 5, LIVE, { peers: 300, storeBytes: LARGE_SWARM_STORE_BYTES }),
+    scenario("live-1000", 5, LIVE, { peers: 1000, storeBytes: LARGE_SWARM_STORE_BYTES }),
     scenario("live-flash-200", 3, LIVE, { peers: 200, joinOverSec: 10 }),
     scenario("vod-poisson", 15, VOD, { peers: 50, poisson: true, staySec: 300 }),
     scenario("vod-flash-200", 5, VOD, { peers: 200, joinOverSec: 10 }),
