@@ -59,6 +59,7 @@ def test_spread_of_repeats() -> None:
     assert (value.median, value.low, value.high, value.runs) == (2, 1, 3, 3)
     assert report.cell(value, 1) == "2.0 (1.0..3.0)"
     assert report.cell(figures.spread([]), 1) == "-"
+    assert report.cell(figures.spread([math.inf, math.inf, 9]), 0) == "never (9..never)"
 
 
 def test_every_product_has_its_turn_at_every_place() -> None:

@@ -68,9 +68,12 @@ COLUMNS = (
     Column(
         "first_frame_ms",
         "first frame ms",
-        "from the navigation, median of viewers; no figure when half never started",
-        lambda run: run["first_frame_ms"],
+        "from the navigation, median of viewers; never, when half of them did not start",
+        lambda run: math.inf if run["first_frame_ms"] is None else run["first_frame_ms"],
         0,
+    ),
+    Column(
+        "never_started", "unstarted", "viewers without a first frame to the end", lambda run: run["never_started"], 0
     ),
     Column(
         "stalls",
@@ -184,9 +187,10 @@ def cell(value: Spread, digits: int) -> str:
     """Median, and the range where there is one."""
     if not value.runs:
         return "-"
-    if value.runs == 1 or value.low == value.high:
-        return f"{value.median:.{digits}f}"
-    return f"{value.median:.{digits}f} ({value.low:.{digits}f}..{value.high:.{digits}f})"
+    median, low, high = (
+        "never" if math.isinf(one) else f"{one:.{digits}f}" for one in (value.median, value.low, value.high)
+    )
+    return median if low == high else f"{median} ({low}..{high})"
 
 
 def one_line(run: Run) -> str:
