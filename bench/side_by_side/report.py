@@ -40,8 +40,8 @@ COLUMNS = (
     Column(
         "offload_steady",
         "steady",
-        f"offload of segments first requested {STEADY_AFTER_S:.0f} s after the last join or later",
-        lambda run: run["steady"]["offload"],
+        f"of obtained, of segments first requested {STEADY_AFTER_S:.0f} s after the last join or later",
+        lambda run: run["steady"]["offload_obtained"],
         3,
     ),
     Column("copies", "copies", "times the origin sent a segment, whole run", lambda run: run["whole"]["copies"]),
