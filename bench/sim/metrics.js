@@ -96,6 +96,8 @@ function delivery(simulation) {
     offloadWarm: round(1 - (whole.sent - warm.originBytes) / (consumedBytes - warm.consumedBytes), 4),
     bound: bound(simulation.presentMs, endMs),
     boundWarm: bound(simulation.warmPresentMs, endMs - warmMs),
+    // Every segment once: the least there can be, also where viewers watch different parts at different times.
+    boundOnceEach: round(1 - whole.unique / consumedBytes, 4),
     originBytes: whole.sent,
     consumedBytes,
     originRequests: world.cdn.requests,
