@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from playwright.async_api import BrowserContext, Page
+from playwright.async_api import BrowserContext, ConsoleMessage, Page
 
 from e2e.harness.child import REPOSITORY
 from e2e.harness.origin_client import Origin
@@ -24,9 +24,14 @@ def bundle(source: Path, folder: Path) -> Path:
 
 async def open_page(context: BrowserContext, origin: Origin, script: Path, problems: list[str]) -> Page:
     """Open a blank page that runs `script`; what it complains of is appended to `problems`."""
+
+    def heard(message: ConsoleMessage) -> None:
+        if message.type == "error" and not message.location["url"].endswith("/favicon.ico"):
+            problems.append(message.text)
+
     page = await context.new_page()
     page.on("pageerror", lambda error: problems.append(f"uncaught: {error}"))
+    page.on("console", heard)
     await page.goto(f"{origin.url}/pages/blank.html")
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
     await page.add_script_tag(path=script)
     return page
