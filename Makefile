@@ -18,7 +18,8 @@ TRACKER_PORT ?= 8000
 ORIGIN_PORT ?= 8001
 RUNS ?= 10
 
-.PHONY: help install media demo test check bundle bench-first-frame bench-side-by-side sim sim-short clean
+.PHONY: help install media demo test check bundle bench-first-frame bench-crowd bench-goodput bench-viewer-cost \
+  bench-side-by-side sim sim-short clean
 
 help: ## this text
 	@echo "make TARGET [NAME=VALUE ...]"
@@ -54,6 +55,17 @@ bench-first-frame: install media ## time to the first frame with and without the
 	@$(BIN)/python -m bench.first_frame --runs $(RUNS)
 
 # RUNS and VIEWERS have defaults for others above: here they count when they are given.
+bench-crowd: install ## VIEWERS=100 real peers without a screen on one live stream; NEIGHBOURS= SEGMENTS= STAGGER= PLAIN=1 OUT=
+	@$(BIN)/python -m bench.crowd --viewers $(or $(filter-out 0,$(VIEWERS)),100) $(if $(PLAIN),--plain) \
+	  $(if $(NEIGHBOURS),--neighbours $(NEIGHBOURS)) $(if $(SEGMENTS),--segments $(SEGMENTS)) \
+	  $(if $(STAGGER),--stagger-s $(STAGGER)) $(if $(OUT),--json $(OUT))
+
+bench-goodput: install ## our engine against a bare data channel, interleaved, RUNS=10 rounds; OUT=
+	@$(BIN)/python -m bench.goodput --runs $(RUNS) $(if $(OUT),--json $(OUT))
+
+bench-viewer-cost: install media ## CPU and memory of viewers with and without the script, side by side; MINUTES=10 OUT=
+	@$(BIN)/python -m bench.viewer_cost --minutes $(or $(MINUTES),10) $(if $(OUT),--json $(OUT))
+
 bench-side-by-side: install media ## against hls.js alone and p2p-media-loader; RUNS= VIEWERS= CASES= SCALING= OUT= QUICK=1
 	@$(BIN)/python -m bench.side_by_side $(if $(QUICK),--quick) $(if $(OUT),--out $(OUT)) $(if $(CASES),--cases $(CASES)) \
 	  $(if $(filter-out file,$(origin RUNS)),--runs $(RUNS)) $(if $(filter-out file,$(origin VIEWERS)),--viewers $(VIEWERS)) \

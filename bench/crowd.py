@@ -3,7 +3,8 @@
 They load a live stream of random bytes at a low bitrate, on hls.js's schedule and with hls.js's deadlines, and decode
 nothing (crowd/viewer.js). What is read from the origin's log is what a CDN would bill. `--plain` has the same viewers
 without the library, for the latency and the stalls to compare with. When the machine is near 100% busy, or tasks above
-50 ms are common, the figures are of the machine and no longer of the library.
+50 ms are common, the figures are of the machine and no longer of the library: what costs is packets, and they grow with
+viewers x neighbours. Two cores take 60 viewers with the library's own wish of 8 neighbours, and 100 with 4.
 """
 
 from __future__ import annotations
