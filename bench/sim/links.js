@@ -9,7 +9,7 @@
 /** Bulk on the wire at once: what a control frame may have to wait for. */
 const CHUNK_BYTES = 16384;
 /** Below this the bulk channel asks for more; as in static/js/io/peer-connection.js. */
-export const LOW_WATER_BYTES = 32768;
+export const LOW_WATER_BYTES = 16384;
 /** IP, UDP, DTLS and SCTP headers of a packet, and the payload of one. */
 const PACKET_OVERHEAD_BYTES = 90;
 const PACKET_PAYLOAD_BYTES = 1150;

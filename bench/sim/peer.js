@@ -74,6 +74,8 @@ export class SimPeer {
     this._requests = new Map();
     /** @type {Map<number, Transfer>} by job */
     this._transfers = new Map();
+    /** What each channel that was given something had not sent yet, as last told. @type {Map<number, number>} by link */
+    this._filled = new Map();
     this._alarmMs = Number.POSITIVE_INFINITY;
     this._turning = false;
     this.connections = new Connections(this);
@@ -131,9 +133,20 @@ export class SimPeer {
     this.turn((nowMs) => this.node.frameReceived(link, bytes, nowMs));
   }
 
-  /** @param {number} link @param {number} bufferedBytes */
-  drained(link, bufferedBytes) {
-    this.turn((nowMs) => this.node.drained(link, bufferedBytes, nowMs));
+  /** A channel's buffer has become little. */
+  drained() {
+    this.turn((nowMs) => this._tellBuffered(nowMs));
+  }
+
+  /** Tells what the channels that were given something have not sent yet. @param {number} nowMs */
+  _tellBuffered(nowMs) {
+    for (const [link, told] of this._filled) {
+      const bufferedBytes = this.connections.end(link)?.bufferedBytes ?? 0;
+      if (bufferedBytes === told) continue;
+      if (bufferedBytes === 0) this._filled.delete(link);
+      else this._filled.set(link, bufferedBytes);
+      this.node.drained(link, bufferedBytes, nowMs);
+    }
   }
 
   /**
@@ -205,6 +218,7 @@ export class SimPeer {
     }
     this.turn(() => {
       this.membership.timerFired(nowMs);
+      this._tellBuffered(nowMs);
       this.node.timerFired(nowMs);
     });
   }
@@ -234,6 +248,9 @@ export class SimPeer {
         events?.failed(command.status);
         break;
       }
+      case "whole":
+        this.world.became?.(this, command.ref.number);
+        break;
       case "drop":
         this.connections.hangUp(command.neighbour);
         this.membership.linkClosed(command.neighbour, this.world.clock.nowMs);
@@ -289,6 +306,7 @@ export class SimPeer {
     this.bulk.sentFrames++;
     this.bulk.sentBytes += bytes.length;
     if (end) this.uplink.sendBulk(end, this.world.interning.intern(bytes));
+    this._filled.set(link, end?.bufferedBytes ?? 0);
     this.node.drained(link, end?.bufferedBytes ?? 0, this.world.clock.nowMs);
   }
 

@@ -50,6 +50,7 @@ export class Simulation {
     this._newestListed = -1;
     /** When viewers had a segment whole: index and time, one after the other. @type {Map<number, number[]>} */
     this.heldMs = new Map();
+    this.world.became = (peer, number) => this._whole(peer.index, number);
     /** Bytes handed to players, by segment number; and since the warm-up. @type {Map<number, number>} */
     this.consumed = new Map();
     this.consumedBytes = 0;
@@ -127,12 +128,17 @@ export class Simulation {
   held(player, number, sizeBytes) {
     this.consumedBytes += sizeBytes;
     this.consumed.set(number, (this.consumed.get(number) ?? 0) + sizeBytes);
+    if (this._plain) this._whole(player.peer.index, number);
+  }
+
+  /** A peer holds a segment whole, whether its player has asked for it or not. @param {number} peer  its index @param {number} number */
+  _whole(peer, number) {
     let times = this.heldMs.get(number);
     if (!times) {
       times = [];
       this.heldMs.set(number, times);
     }
-    times.push(player.peer.index, this.world.clock.nowMs);
+    times.push(peer, this.world.clock.nowMs);
   }
 
   _probe() {

@@ -70,6 +70,7 @@ export class Stream {
       rangeStart: null,
       rangeEnd: null,
       durationSec: this.durationSec,
+      expectedBytes: Math.round((1.15 * this.bitrateBps * this.durationSec) / 8), // BANDWIDTH is the peak
       live: this.live,
     };
     return source;

@@ -54,11 +54,14 @@ export class Engine {
     });
     /** @type {Map<number, PeerConnection>} by link */
     this._connections = new Map();
+    /** What each bulk channel that was given something had not sent of it, as last told. @type {Map<number, number>} by link */
+    this._filled = new Map();
     /** @type {Map<number, RequestEvents>} */
     this._requests = new Map();
     this._alarm = new Alarm((at) =>
       this._turn(() => {
         this._membership.timerFired(at);
+        this._tellBuffered(at);
         this._node.timerFired(at);
       }),
     );
@@ -194,6 +197,8 @@ export class Engine {
       case "fail":
         this._answer(command);
         break;
+      case "whole":
+        break; // of interest to who looks on
       case "drop":
         this._connections.get(command.neighbour)?.close();
         this._connections.delete(command.neighbour);
@@ -210,7 +215,20 @@ export class Engine {
   /** @param {import("./core/outbox.js").SendCommand} command */
   _send({ neighbour, bulk, bytes }) {
     const bufferedBytes = this._connections.get(neighbour)?.send(bulk, bytes) ?? 0;
-    if (bulk) this._node.drained(neighbour, bufferedBytes, now());
+    if (!bulk) return;
+    this._filled.set(neighbour, bufferedBytes);
+    this._node.drained(neighbour, bufferedBytes, now());
+  }
+
+  /** Tells how much the channels that were given something have sent of it since. @param {number} nowMs */
+  _tellBuffered(nowMs) {
+    for (const [link, toldBytes] of this._filled) {
+      const bufferedBytes = this._connections.get(link)?.bufferedBytes ?? 0;
+      if (bufferedBytes === toldBytes) continue;
+      if (bufferedBytes === 0) this._filled.delete(link);
+      else this._filled.set(link, bufferedBytes);
+      this._node.drained(link, bufferedBytes, nowMs);
+    }
   }
 
   /** @param {MembershipCommand} command */
@@ -281,7 +299,7 @@ export class Engine {
             this._node.neighbourOpened(link, this._membership.offeredByUs(link), at);
           }),
         received: (bytes) => this._turn((at) => this._node.frameReceived(link, bytes, at)),
-        drained: (bufferedBytes) => this._turn((at) => this._node.drained(link, bufferedBytes, at)),
+        drained: () => this._turn((at) => this._tellBuffered(at)),
         closed: () => this._closed(link),
       });
       this._connections.set(link, connection);

@@ -48,7 +48,7 @@ export class Announcer {
 
   /** We fetch it from the CDN. @param {Download} download */
   claim(download) {
-    if (!download.claimed) this._announce({ type: FRAME.CLAIM, ref: download.ref, hops: 0 });
+    if (!download.claimed) this._announce({ type: FRAME.CLAIM, ref: download.ref, hops: 0, claimant: this._neighbourhood.session });
     download.claimed = true;
     this._rumours.hear(download.ref);
   }
@@ -95,7 +95,7 @@ export class Announcer {
     }
     for (const { ref, claimed, segment, shared } of running) {
       if (!shared) continue;
-      if (claimed) this._neighbourhood.send(neighbour, { type: FRAME.CLAIM, ref, hops: 0 });
+      if (claimed) this._neighbourhood.send(neighbour, { type: FRAME.CLAIM, ref, hops: 0, claimant: this._neighbourhood.session });
       if (segment.heldCount === 0 || segment.sizeBytes === null) continue;
       const ranges = segment.held.ranges();
       this._neighbourhood.send(neighbour, { type: FRAME.PROGRESS, ref, sizeBytes: segment.sizeBytes, ranges });

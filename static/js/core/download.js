@@ -4,6 +4,7 @@
  */
 
 import { PIECE_BYTES } from "./constants.js";
+import { groupKey, refKey } from "./identity.js";
 import { Segment } from "./segment.js";
 import { OVERDUE_FACTOR, OVERDUE_MIN_MS } from "./tuning.js";
 
@@ -18,6 +19,8 @@ import { OVERDUE_FACTOR, OVERDUE_MIN_MS } from "./tuning.js";
  * @property {number | null} rangeStart  first byte within the resource, null for the whole resource
  * @property {number | null} rangeEnd  exclusive
  * @property {number} durationSec  0 for init segments
+ * @property {number} expectedBytes  as far as the manifest tells; 0 where it does not
+ * @property {boolean} live  whether later segments are yet to come
  */
 
 /**
@@ -27,6 +30,7 @@ import { OVERDUE_FACTOR, OVERDUE_MIN_MS } from "./tuning.js";
  * @property {number} sentMs
  * @property {number} dueMs
  * @property {boolean} overdue
+ * @property {boolean} cancelling  taken back; it may be on its way all the same, until the neighbour says otherwise
  */
 
 /** A running HTTP request for a contiguous part of the segment, cut into pieces as it comes. */
@@ -125,6 +129,10 @@ export class Download {
   constructor(source, expectedBytes, nowMs) {
     this.source = source;
     this.ref = source.ref;
+    this.key = refKey(source.ref);
+    this.groupKey = groupKey(source.ref);
+    /** When it was last planned. */
+    this.plannedMs = Number.NEGATIVE_INFINITY;
     const known = source.rangeStart !== null && source.rangeEnd !== null ? source.rangeEnd - source.rangeStart : null;
     this.segment = new Segment(source.ref, known);
     this.expectedBytes = expectedBytes;
@@ -152,6 +160,8 @@ export class Download {
     this.firstByteMs = null;
     /** @type {number | null} */
     this.wakeMs = null;
+    /** @type {Map<number, number>} */
+    this.gainedMs = new Map();
     /** Pieces not yet told to the neighbours. @type {number[]} */
     this.untold = [];
   }
@@ -182,7 +192,7 @@ export class Download {
   ask(index, neighbour, nowMs) {
     const dueMs = nowMs + Math.max(OVERDUE_MIN_MS, OVERDUE_FACTOR * neighbour.pieceEtaMs);
     const asks = this.asks.get(index) ?? [];
-    asks.push({ neighbour, sentMs: nowMs, dueMs, overdue: false });
+    asks.push({ neighbour, sentMs: nowMs, dueMs, overdue: false, cancelling: false });
     this.asks.set(index, asks);
     neighbour.inFlightPieces++;
     this.startedMs ??= nowMs;

@@ -3,15 +3,30 @@
  * neighbours, delivered, kept.
  */
 
+import { Anticipation } from "./anticipation.js";
 import { MAX_SEGMENT_BYTES, PIECE_BYTES } from "./constants.js";
 import { Download } from "./download.js";
+import { Election } from "./election.js";
 import { Fetches } from "./fetches.js";
 import { refKey } from "./identity.js";
+import { Pipeline } from "./pipeline.js";
 import { RangeSet } from "./range-set.js";
 import { Average } from "./rates.js";
 import { Requests } from "./requests.js";
 import { plan } from "./scheduler.js";
-import { BUSY_PAUSE_MS, HTTP_RETRY_MAX_MS, HTTP_RETRY_MS, HTTP_SILENCE_MS, PEERS_GRACE_MS, PLAYER_RETRY_MS } from "./tuning.js";
+import {
+  ANTICIPATED_MS,
+  ANTICIPATION_DEADLINE_MS,
+  ANTICIPATION_PAUSE_MS,
+  BUSY_PAUSE_MS,
+  HTTP_RETRY_MAX_MS,
+  HTTP_RETRY_MS,
+  HTTP_SILENCE_MS,
+  PEERS_GRACE_MS,
+  PLAN_INTERVAL_MS,
+  PLAYER_RETRY_MS,
+  YIELD_SLACK_MS,
+} from "./tuning.js";
 import { FRAME, REFUSED_BUSY, REFUSED_NOT_HELD, REFUSED_NOT_UPLOADING } from "./wire.js";
 
 /** @typedef {import("./download.js").SegmentSource} SegmentSource */
@@ -27,20 +42,25 @@ export class Downloads {
    * @param {import("./outbox.js").Outbox} outbox
    * @param {import("./announcer.js").Announcer} announcer
    * @param {(nowMs: number) => number} groupSize  peers that may want what we want, ourselves included
+   * @param {(nowMs: number) => boolean} joining  whether nobody is connected yet, and somebody is likely to be soon
    */
-  constructor(neighbourhood, store, ledger, outbox, announcer, groupSize) {
+  constructor(neighbourhood, store, ledger, outbox, announcer, groupSize, joining) {
     this._neighbourhood = neighbourhood;
     this._store = store;
     this._ledger = ledger;
     this._outbox = outbox;
     this._announcer = announcer;
     this._groupSize = groupSize;
+    this._joining = joining;
     /** @type {Map<string, Download>} by ref key */
     this._all = new Map();
     /** @type {Map<string, Average>} track and kind -> segment size */
     this._sizes = new Map();
     this._fetches = new Fetches(outbox);
+    this._pipeline = new Pipeline();
     this._requests = new Requests(outbox);
+    this._election = new Election(neighbourhood.session);
+    this._anticipation = new Anticipation();
   }
 
   /** When timerFired has something to do; Infinity for never. */
@@ -53,6 +73,11 @@ export class Downloads {
   /** @returns {Iterable<Download>} */
   get running() {
     return this._all.values();
+  }
+
+  /** @param {string} key  of a segment @returns {boolean} whether the CDN is sending it to us, and more of it is to come */
+  fetching(key) {
+    return this._all.get(key)?.fetch?.whole ?? false;
   }
 
   /** @param {string} key  of a segment @returns {Segment | undefined} what is held of one still on its way */
@@ -71,14 +96,22 @@ export class Downloads {
 
   /** @param {SegmentSource} source @param {number} deadlineMs @param {number} nowMs @returns {number} the request */
   request(source, deadlineMs, nowMs) {
+    this._anticipation.asked(source);
     const held = this._store.use(source.ref);
     if (held) return this._requests.answer(held, nowMs);
     const key = refKey(source.ref);
-    const download = this._all.get(key) ?? new Download(source, this._sizes.get(sizeKey(source.ref))?.value ?? 0, nowMs);
-    this._all.set(key, download);
+    const download = this._all.get(key) ?? this._begin(source, nowMs);
+    download.source = source; // of one that was anticipated the URL was not known
     const request = this._requests.add(download, Number.isFinite(deadlineMs) ? deadlineMs : nowMs);
     this._advance(download, nowMs);
     return request;
+  }
+
+  /** @param {SegmentSource} source @param {number} nowMs @returns {Download} */
+  _begin(source, nowMs) {
+    const download = new Download(source, this._sizes.get(sizeKey(source.ref))?.value ?? source.expectedBytes, nowMs);
+    this._all.set(download.key, download);
+    return download;
   }
 
   /** @param {number} request @param {number} deadlineMs @param {number} nowMs */
@@ -96,6 +129,44 @@ export class Downloads {
   }
 
   // ---- neighbours ----
+
+  /**
+   * A neighbour has or expects some of a segment. If our player is about to ask for it, it need not wait for its playlist.
+   * @param {SegmentRef} ref @param {number} nowMs
+   */
+  offered(ref, nowMs) {
+    const running = this._all.get(refKey(ref));
+    if (running) {
+      this._soon(running, nowMs);
+      return;
+    }
+    const source = this._store.has(ref) ? null : this._anticipation.next(ref);
+    if (!source) return;
+    const download = this._begin(source, nowMs);
+    this._advance(download, nowMs);
+  }
+
+  /** Somebody says they fetch it. @param {import("./wire.js").ClaimFrame} claim @param {number} nowMs */
+  claimHeard({ ref, claimant }, nowMs) {
+    this._election.heard(ref);
+    const download = this._all.get(refKey(ref));
+    if (download?.fetch?.whole && download.claimed && this._election.goesBefore(ref, claimant)) this._yield(download, nowMs);
+    this.offered(ref, nowMs);
+  }
+
+  /** Another fetches the same: the next is left to it, and this one too unless it is nearly here or needed soon. @param {Download} download @param {number} nowMs */
+  _yield(download, nowMs) {
+    this._election.yielded(download.ref);
+    const { heldBytes, sizeBytes } = download.segment;
+    if (download.deadlineMs < nowMs + YIELD_SLACK_MS || heldBytes * 2 > (sizeBytes ?? Number.POSITIVE_INFINITY)) return;
+    this._ledger.wastedBytes += this._fetches.abort(download, nowMs);
+  }
+
+  /** Something changed for it that need not be acted on within a few ms. @param {Download} download @param {number} nowMs */
+  _soon(download, nowMs) {
+    if (nowMs >= download.plannedMs + PLAN_INTERVAL_MS) this._advance(download, nowMs);
+    else download.wake(download.plannedMs + PLAN_INTERVAL_MS);
+  }
 
   /** Something changed for one segment. @param {SegmentRef} ref @param {number} nowMs */
   reconsider(ref, nowMs) {
@@ -122,14 +193,17 @@ export class Downloads {
    * @param {number} nowMs
    */
   pieceReceived(neighbour, { ref, sizeBytes, index, payload }, nowMs) {
+    if (!this._all.has(refKey(ref))) this.offered(ref, nowMs);
     const download = this._all.get(refKey(ref));
     const ask = download?.unask(index, neighbour)[0];
-    if (!download || !ask) {
+    if (!download || (!ask && download.segment.has(index))) {
       // Cancelled or finished meanwhile: the word and the piece crossed.
       this._ledger.wastedBytes += payload.length;
       return;
     }
-    neighbour.delivered(payload.length, ask.sentMs, nowMs);
+    this._pipeline.arrived(payload.length, nowMs);
+    if (ask) neighbour.delivered(payload.length, ask.sentMs, nowMs);
+    else neighbour.progressed(ref, sizeBytes, [[index, 1]], nowMs);
     const { segment } = download;
     if (segment.sizeBytes === null && !download.fetch?.decidesSize) this._sized(download, sizeBytes);
     if (segment.sizeBytes !== sizeBytes) {
@@ -238,6 +312,8 @@ export class Downloads {
       this._fetchFailed(download, silent, { status: 0, reason: `the CDN was silent for ${HTTP_SILENCE_MS} ms` }, nowMs);
       return;
     }
+    download.plannedMs = nowMs;
+    if (download.requests.size === 0 && !this._mayAnticipate(download, nowMs)) return;
     const { asks, cancels, fetch } = plan(download, this._surroundings(nowMs), nowMs);
     for (const [neighbour, indexes] of cancels) {
       this._neighbourhood.send(neighbour, { type: FRAME.CANCEL, ref: download.ref, ranges: RangeSet.of(indexes).ranges() });
@@ -248,8 +324,28 @@ export class Downloads {
     if (fetch) {
       this._fetches.start(download, fetch, nowMs);
       this._announcer.claim(download);
+      this._election.claimed(download.ref);
     }
     if (download.fetch) download.wake(download.fetch.heardMs + HTTP_SILENCE_MS);
+    if (download.requests.size === 0) download.wake(download.createdMs + ANTICIPATED_MS);
+  }
+
+  /**
+   * Whether to go on with what the player has not asked for: not while it waits for something that it needs soon, and not for ever.
+   * @param {Download} download @param {number} nowMs
+   */
+  _mayAnticipate(download, nowMs) {
+    if (nowMs >= download.createdMs + ANTICIPATED_MS) {
+      this._announcer.abandon(download);
+      this._forget(download, nowMs);
+      return false;
+    }
+    for (const { requests, deadlineMs } of this._all.values()) {
+      if (requests.size === 0 || deadlineMs >= nowMs + ANTICIPATION_DEADLINE_MS) continue;
+      download.wakeMs = nowMs + ANTICIPATION_PAUSE_MS;
+      return false;
+    }
+    return true;
   }
 
   /** @param {number} nowMs @returns {import("./scheduler.js").Surroundings} */
@@ -258,6 +354,10 @@ export class Downloads {
       session: this._neighbourhood.session,
       neighbours: this._neighbourhood.greeted,
       groupSize: this._groupSize(nowMs),
+      joining: this._joining(nowMs),
+      roomPieces: this._pipeline.room(this._neighbourhood.greeted, this._fetches.rateBytesPerMs.value),
+      election: this._election,
+      uplinkBytesPerMs: this._neighbourhood.uplinkBytesPerMs,
       uploads: this._neighbourhood.uploads,
       httpFirstByteMs: this._fetches.firstByteMs,
       httpRateBytesPerMs: this._fetches.rateBytesPerMs,
@@ -283,6 +383,7 @@ export class Downloads {
   /** A piece is new: nobody else need send it, and the neighbours may have it. @param {Download} download @param {number} index @param {number} nowMs */
   _gained(download, index, nowMs) {
     download.firstByteMs ??= nowMs;
+    download.gainedMs.set(index, nowMs);
     this._takeBack(download, index);
     this._announcer.gained(download, index, nowMs);
   }
@@ -328,6 +429,7 @@ export class Downloads {
     const { segment } = download;
     this._requests.deliver(download, nowMs);
     this._ledger.finished(segment.heldBytes, segment.peerBytes);
+    this._outbox.push({ type: "whole", ref: segment.ref });
     const sizes = this._sizes.get(sizeKey(segment.ref)) ?? new Average(0);
     sizes.add(segment.heldBytes);
     this._sizes.set(sizeKey(segment.ref), sizes);
@@ -349,7 +451,7 @@ export class Downloads {
     return this._neighbourhood.greeted.some(
       (neighbour) =>
         neighbour.uploads &&
-        (neighbour.holds(download.ref) || neighbour.partial(download.ref) || nowMs < neighbour.claimEndsMs(download.ref)),
+        (neighbour.holds(download.ref) || neighbour.partial(download.ref) || nowMs < neighbour.claimEndsMs(download.key)),
     );
   }
 }

@@ -119,9 +119,13 @@ export function groupKey(ref) {
   return `${ref.track}/${ref.kind}/${ref.discontinuity}`;
 }
 
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
 /** @param {Uint8Array} bytes @returns {string} */
 export function hex(bytes) {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  let digits = "";
+  for (const byte of bytes) digits += HEX[byte];
+  return digits;
 }
 
 /** @param {string} digits  an even number of hex digits @returns {Uint8Array} */

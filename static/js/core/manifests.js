@@ -22,11 +22,18 @@ export class SegmentTable {
     this._tracks = new Map();
     /** Playlist URL without query -> track id, null where several share it. @type {Map<string, string | null>} */
     this._tracksByPath = new Map();
+    /** What the multivariant playlist says of each track; 0 where it does not. @type {Map<string, number>} */
+    this._bitratesBps = new Map();
     /** Path of the one media playlist played without a multivariant playlist. @type {string | null} */
     this._onlyPath = null;
     this._multivariant = false;
     /** @type {Map<string, Map<string, SegmentSource>[]>} track id -> segments by location, latest refresh first */
     this._segments = new Map();
+  }
+
+  /** The content's first playlist is about to be loaded. @param {string} url  absolute */
+  named(url) {
+    this.contentName ??= contentName(url);
   }
 
   /**
@@ -71,6 +78,7 @@ export class SegmentTable {
       const twins = found.filter((other) => canonicalTrack(other.description) === line);
       const ties = new Set(twins.map((twin) => canonicalTrack({ ...description, ...twin.tieBreak })));
       if (!this._tracks.has(url)) this._name(url, trackId(ties.size > 1 ? { ...description, ...tieBreak } : description));
+      this._bitratesBps.set(/** @type {string} */ (this._tracks.get(url)), Number(tieBreak.bandwidth) || 0);
     }
   }
 
@@ -101,6 +109,8 @@ export class SegmentTable {
     if (track === null) return;
     const generations = this._segments.get(track) ?? [];
     const oldest = manifest.mediaSequence ?? 0;
+    const bytesPerSec = (this._bitratesBps.get(track) ?? 0) / 8;
+    const live = !manifest.endList;
     const skipped = manifest.skip?.skippedSegments ?? 0;
     /** @type {Map<string, SegmentSource>} */
     const segments = new Map();
@@ -111,9 +121,11 @@ export class SegmentTable {
     for (const [index, segment] of (manifest.segments ?? []).entries()) {
       if (!segment.uri) continue;
       const discontinuity = segment.timeline ?? 0;
-      addInit(segments, track, baseUrl, segment.map, discontinuity);
+      addInit(segments, track, baseUrl, segment.map, discontinuity, live);
       const ref = { track, kind: KIND_MEDIA, discontinuity, number: oldest + skipped + index };
-      const source = { ref, ...locate(segment.uri, baseUrl, segment.byterange), durationSec: segment.duration || 0 };
+      const durationSec = segment.duration || 0;
+      const expectedBytes = Math.round(durationSec * bytesPerSec);
+      const source = { ref, ...locate(segment.uri, baseUrl, segment.byterange), durationSec, expectedBytes, live };
       segments.set(locationKey(source.url, source.rangeStart, source.rangeEnd), source);
     }
     generations.unshift(segments);
@@ -161,15 +173,15 @@ function renditions(baseUrl, manifest) {
 
 /**
  * @param {Map<string, SegmentSource>} segments @param {string} track @param {string} baseUrl
- * @param {ManifestSegment["map"]} map @param {number} discontinuity  of the first segment that uses it
+ * @param {ManifestSegment["map"]} map @param {number} discontinuity  of the first segment that uses it @param {boolean} live
  */
-function addInit(segments, track, baseUrl, map, discontinuity) {
+function addInit(segments, track, baseUrl, map, discontinuity, live) {
   if (!map?.uri) return;
   const location = locate(map.uri, baseUrl, map.byterange);
   const key = locationKey(location.url, location.rangeStart, location.rangeEnd);
   if (segments.has(key)) return;
   const ref = { track, kind: KIND_INIT, discontinuity, number: initNumber(location.url, location.rangeStart ?? 0) };
-  segments.set(key, { ref, ...location, durationSec: 0 });
+  segments.set(key, { ref, ...location, durationSec: 0, expectedBytes: 0, live });
 }
 
 /**

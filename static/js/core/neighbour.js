@@ -49,6 +49,10 @@ export class Neighbour {
     this.rttMs = new Average(NEIGHBOUR_RTT_GUESS_MS);
     this.rateBytesPerMs = new Average(NEIGHBOUR_RATE_GUESS_BYTES_PER_MS);
     this.inFlightPieces = 0;
+    /** Payload that went either way since the last review. */
+    this.movedBytes = 0;
+    /** What it says its uplink carries; 0 while unknown. */
+    this.uplinkBytesPerMs = 0;
     this._lastPieceMs = nowMs;
     /** @type {Map<string, RangeSet>} group key -> numbers of segments held whole */
     this._held = new Map();
@@ -56,6 +60,8 @@ export class Neighbour {
     this._partials = new Map();
     /** @type {Map<string, number>} ref key -> when it was claimed */
     this._claims = new Map();
+    /** Segments it is fetching from the CDN itself. @type {Set<string>} ref keys */
+    this._fetching = new Set();
   }
 
   /**
@@ -95,8 +101,13 @@ export class Neighbour {
     this._bound();
   }
 
-  /** @param {SegmentRef} ref @param {number} nowMs */
-  claimed(ref, nowMs) {
+  /** @param {SegmentRef} ref @param {number} nowMs @param {boolean} itself  whether it is the fetcher, and not somebody behind it */
+  claimed(ref, nowMs, itself) {
+    if (itself) {
+      this._fetching.add(refKey(ref));
+      if (this._fetching.size > NEIGHBOUR_PARTIALS_MAX)
+        this._fetching.delete(/** @type {string} */ (this._fetching.values().next().value));
+    }
     if (this._claims.size >= NEIGHBOUR_PARTIALS_MAX) this._claims.delete(/** @type {string} */ (this._claims.keys().next().value));
     this._claims.set(refKey(ref), nowMs);
   }
@@ -125,6 +136,7 @@ export class Neighbour {
   _settled(key) {
     this._partials.delete(key);
     this._claims.delete(key);
+    this._fetching.delete(key);
   }
 
   /** @param {SegmentRef} ref @returns {boolean} */
@@ -132,18 +144,34 @@ export class Neighbour {
     return this._held.get(groupKey(ref))?.has(ref.number) ?? false;
   }
 
+  /** @param {string} group  key @param {number} number @returns {boolean} */
+  holdsNumber(group, number) {
+    return this._held.get(group)?.has(number) ?? false;
+  }
+
+  /** @param {string} key  of a segment @returns {Partial | undefined} */
+  partialOf(key) {
+    return this._partials.get(key);
+  }
+
+  /** @param {string} key  of a segment @returns {boolean} whether it is fetching it from the CDN itself: all of it is to come */
+  fetchesKey(key) {
+    return this._fetching.has(key);
+  }
+
   /** @param {SegmentRef} ref @returns {Partial | undefined} */
   partial(ref) {
     return this._partials.get(refKey(ref));
   }
 
-  /** @param {SegmentRef} ref @returns {number} when its claim is dead unless it moves on; -Infinity without one */
-  claimEndsMs(ref) {
-    return (this._claims.get(refKey(ref)) ?? Number.NEGATIVE_INFINITY) + CLAIM_PATIENCE_MS;
+  /** @param {string} key  of a segment @returns {number} when its claim is dead unless it moves on; -Infinity without one */
+  claimEndsMs(key) {
+    return (this._claims.get(key) ?? Number.NEGATIVE_INFINITY) + CLAIM_PATIENCE_MS;
   }
 
   /** @param {SegmentRef} ref  turned out not to be held */
   deny(ref) {
+    this._fetching.delete(refKey(ref));
     this._held.get(groupKey(ref))?.remove(ref.number);
     this._partials.delete(refKey(ref));
   }
@@ -160,6 +188,11 @@ export class Neighbour {
     return this.rttMs.value + ((this.inFlightPieces + 1) * PIECE_BYTES) / this.rateBytesPerMs.value;
   }
 
+  /** Expected time for a piece among those already asked; in which order they come is its choice. */
+  get queueMs() {
+    return this.rttMs.value + (this.inFlightPieces * PIECE_BYTES) / 2 / this.rateBytesPerMs.value;
+  }
+
   /**
    * A piece we asked for came.
    * @param {number} sizeBytes @param {number} askedMs @param {number} nowMs
@@ -168,6 +201,7 @@ export class Neighbour {
     // Since the piece before it, or since the asking if the pipe was empty: never both, or waiting would count as slowness.
     const tookMs = Math.max(1, nowMs - Math.max(askedMs, this._lastPieceMs));
     this.rateBytesPerMs.add(sizeBytes / tookMs);
+    this.movedBytes += sizeBytes;
     this._lastPieceMs = nowMs;
   }
 

@@ -4,7 +4,14 @@
 
 import { WIRE_VERSION } from "./constants.js";
 import { Neighbour } from "./neighbour.js";
-import { HELLO_TIMEOUT_MS, PING_INTERVAL_MS } from "./tuning.js";
+import {
+  HELLO_TIMEOUT_MS,
+  PING_INTERVAL_MS,
+  REVIEW_INTERVAL_MS,
+  REVIEW_NEIGHBOURS_MIN,
+  STATUS_CHANGE,
+  STATUS_INTERVAL_MS,
+} from "./tuning.js";
 import { encodeFrame, FRAME, HELLO_FLAG_NO_UPLOAD, WireError } from "./wire.js";
 
 /** @typedef {import("./wire.js").Frame} Frame */
@@ -25,20 +32,32 @@ export class Neighbourhood {
     /** Our id at the tracker, 20 hex digits. */
     this.peer = UNNAMED;
     this.uploads = uploads;
+    /** What our uplink was measured to carry; 0 while unknown. */
+    this.uplinkBytesPerMs = 0;
+    this._statusMs = Number.NEGATIVE_INFINITY;
     this._outbox = outbox;
     /** @type {Map<number, Neighbour>} */
     this._all = new Map();
+    /** @type {Neighbour[] | null} null when it must be made anew */
+    this._greeted = null;
     this._pingMs = nowMs + PING_INTERVAL_MS;
+    this._reviewMs = nowMs + REVIEW_INTERVAL_MS;
   }
 
   /** @returns {Neighbour[]} those that have said HELLO */
   get greeted() {
-    return [...this._all.values()].filter((neighbour) => neighbour.session !== null);
+    this._greeted ??= [...this._all.values()].filter((neighbour) => neighbour.session !== null);
+    return this._greeted;
   }
 
   /** @param {number} id @returns {Neighbour | undefined} */
   get(id) {
     return this._all.get(id);
+  }
+
+  /** @param {import("./identity.js").SegmentRef} ref @returns {number} neighbours that hold it whole */
+  copies(ref) {
+    return this.greeted.filter((neighbour) => neighbour.holds(ref)).length;
   }
 
   /** When timerFired has something to do; Infinity for never. */
@@ -50,9 +69,11 @@ export class Neighbourhood {
   open(id, offered, nowMs) {
     const neighbour = new Neighbour(id, offered, nowMs);
     this._all.set(id, neighbour);
+    this._greeted = null;
     const flags = this.uploads ? 0 : HELLO_FLAG_NO_UPLOAD;
     this.send(neighbour, { type: FRAME.HELLO, version: WIRE_VERSION, session: this.session, peer: this.peer, flags });
     this._ping(neighbour, nowMs);
+    if (this.uplinkBytesPerMs > 0) this.send(neighbour, { type: FRAME.STATUS, uplinkBytesPerMs: this.uplinkBytesPerMs });
     return neighbour;
   }
 
@@ -60,6 +81,7 @@ export class Neighbourhood {
   close(id) {
     const neighbour = this._all.get(id);
     this._all.delete(id);
+    this._greeted = null;
     return neighbour;
   }
 
@@ -68,6 +90,29 @@ export class Neighbourhood {
     if (peer === this.peer) return;
     this.peer = peer;
     this.broadcast({ type: FRAME.RENAME, peer });
+  }
+
+  /**
+   * Now and then one that neither gave nor took anything makes place for another, while others are of use.
+   * @param {number} nowMs @returns {Neighbour | null} to be dropped
+   */
+  review(nowMs) {
+    if (nowMs < this._reviewMs) return null;
+    this._reviewMs = nowMs + REVIEW_INTERVAL_MS;
+    const { greeted } = this;
+    const useful = greeted.some(({ movedBytes }) => movedBytes > 0);
+    const useless = greeted.find(({ movedBytes, openedMs }) => movedBytes === 0 && nowMs >= openedMs + REVIEW_INTERVAL_MS);
+    for (const neighbour of greeted) neighbour.movedBytes = 0;
+    return useful && greeted.length >= REVIEW_NEIGHBOURS_MIN ? (useless ?? null) : null;
+  }
+
+  /** Our uplink was measured again; neighbours are told now and then, if it has changed. @param {number} bytesPerMs @param {number} nowMs */
+  measured(bytesPerMs, nowMs) {
+    const changed = Math.abs(bytesPerMs - this.uplinkBytesPerMs) > STATUS_CHANGE * bytesPerMs;
+    if (!changed || nowMs < this._statusMs + STATUS_INTERVAL_MS) return;
+    this._statusMs = nowMs;
+    this.uplinkBytesPerMs = Math.round(bytesPerMs);
+    this.broadcast({ type: FRAME.STATUS, uplinkBytesPerMs: this.uplinkBytesPerMs });
   }
 
   /** @param {number} nowMs @returns {Neighbour[]} those who have had the time to say HELLO and have not */
@@ -90,6 +135,7 @@ export class Neighbourhood {
     if (hello.session === this.session) throw new WireError("connected to ourselves");
     const twin = this.greeted.find((other) => other !== neighbour && other.session === hello.session);
     neighbour.session = hello.session;
+    this._greeted = null;
     neighbour.uploads = (hello.flags & HELLO_FLAG_NO_UPLOAD) === 0;
     this._outbox.push({ type: "renamed", neighbour: neighbour.id, peer: hello.peer });
     return twin ? this._redundant(twin, neighbour) : null;

@@ -28,8 +28,9 @@
  * @property {Uint8Array<ArrayBuffer>} bytes  a copy, the receiver's to keep or transfer
  * @property {number} peerBytes  how many of them neighbours sent
  * @property {Timing} timing
+ * @typedef {{ type: "whole", ref: import("./identity.js").SegmentRef }} WholeCommand  a segment has come to be held whole; nothing need be done
  * @typedef {{ type: "fail", request: number, status: number, reason: string }} FailCommand
- * @typedef {SendCommand | DropCommand | RenamedCommand | FetchCommand | AbortCommand | ProgressCommand | DeliverCommand | FailCommand} Command
+ * @typedef {SendCommand | DropCommand | RenamedCommand | FetchCommand | AbortCommand | ProgressCommand | WholeCommand | DeliverCommand | FailCommand} Command
  */
 
 export class Outbox {

@@ -22,7 +22,7 @@ import { RangeSet } from "./range-set.js";
 import { Store } from "./store.js";
 import { JOINING_MS } from "./tuning.js";
 import { Uploads } from "./uploads.js";
-import { decodeFrame, FRAME, REFUSED_BUSY, REFUSED_NOT_HELD, REFUSED_NOT_UPLOADING, WireError } from "./wire.js";
+import { decodeFrame, FRAME, REFUSED_BUSY, REFUSED_CANCELLED, REFUSED_NOT_HELD, REFUSED_NOT_UPLOADING, WireError } from "./wire.js";
 
 /** @typedef {import("./download.js").SegmentSource} SegmentSource */
 /** @typedef {import("./identity.js").SegmentRef} SegmentRef */
@@ -35,22 +35,29 @@ import { decodeFrame, FRAME, REFUSED_BUSY, REFUSED_NOT_HELD, REFUSED_NOT_UPLOADI
  * @property {string} session  16 hex digits
  * @property {number} storeBytes  cap of what is held
  * @property {number} uploadBytesPerMs  cap; Infinity for none, 0 to upload nothing
+ * @property {number} [uploadRatioMax]  cap of bytes sent / bytes received; without one there is none
  */
 
 export class PeerNode {
   /** @param {NodeOptions} options @param {number} nowMs */
-  constructor({ session, storeBytes, uploadBytesPerMs }, nowMs) {
+  constructor({ session, storeBytes, uploadBytesPerMs, uploadRatioMax = Number.POSITIVE_INFINITY }, nowMs) {
     this.ledger = new Ledger();
     this._startedMs = nowMs;
     /** @type {number | null} null until the tracker has said it */
     this._clusterSize = null;
     this._outbox = new Outbox();
-    this._store = new Store(storeBytes);
-    this._uploads = new Uploads(uploadBytesPerMs, nowMs);
+    this._store = new Store(storeBytes, (ref) => this._neighbourhood.copies(ref));
+    this._uploads = new Uploads(uploadBytesPerMs, uploadRatioMax, this._holdings(), nowMs);
     this._neighbourhood = new Neighbourhood(session, this._uploads.enabled, this._outbox, nowMs);
     this._announcer = new Announcer(this._neighbourhood, nowMs);
-    this._downloads = new Downloads(this._neighbourhood, this._store, this.ledger, this._outbox, this._announcer, (now) =>
-      this._groupSize(now),
+    this._downloads = new Downloads(
+      this._neighbourhood,
+      this._store,
+      this.ledger,
+      this._outbox,
+      this._announcer,
+      (now) => this._groupSize(now),
+      (now) => this._joining(now),
     );
   }
 
@@ -107,6 +114,11 @@ export class PeerNode {
     return joining ? Math.max(2, known) : known;
   }
 
+  /** Whether nobody is connected yet, and somebody is likely to be soon. @param {number} nowMs */
+  _joining(nowMs) {
+    return this.neighbourCount === 0 && this._clusterSize !== 1 && nowMs < this._startedMs + JOINING_MS;
+  }
+
   // ---- in: the player ----
 
   /**
@@ -151,7 +163,8 @@ export class PeerNode {
    * @param {number} id @param {number} bufferedBytes @param {number} nowMs
    */
   drained(id, bufferedBytes, nowMs) {
-    this._uploads.drained(id, bufferedBytes);
+    this._uploads.drained(id, bufferedBytes, nowMs);
+    this._neighbourhood.measured(this._uploads.uplinkBytesPerMs, nowMs);
     this._pump(nowMs);
   }
 
@@ -187,7 +200,9 @@ export class PeerNode {
 
   /** @param {number} job @param {Uint8Array} bytes @param {number} nowMs */
   fetchReceived(job, bytes, nowMs) {
+    this._uploads.received(bytes.length);
     this._downloads.fetchReceived(job, bytes, nowMs);
+    this._pump(nowMs);
   }
 
   /** The whole body came. @param {number} job @param {number} nowMs */
@@ -205,6 +220,8 @@ export class PeerNode {
   /** @param {number} nowMs */
   timerFired(nowMs) {
     for (const silent of this._neighbourhood.timerFired(nowMs)) this._drop(silent, "no HELLO", nowMs);
+    const useless = this._neighbourhood.review(nowMs);
+    if (useless) this._drop(useless, "of no use, in the place of another", nowMs);
     this._announcer.timerFired(nowMs);
     this._downloads.timerFired(nowMs);
     this._pump(nowMs);
@@ -218,6 +235,7 @@ export class PeerNode {
     switch (frame.type) {
       case FRAME.HELLO: {
         const redundant = this._neighbourhood.greetedBy(neighbour, frame);
+        if (!neighbour.uploads) this._uploads.weigh(neighbour.id, 0);
         if (redundant) this._drop(redundant, "second connection to the same peer", nowMs);
         break;
       }
@@ -226,14 +244,16 @@ export class PeerNode {
         for (const download of this._downloads.running) {
           if (neighbour.holds(download.ref)) this._downloads.reconsider(download.ref, nowMs);
         }
+        if (frame.ranges.length === 1 && frame.ranges[0][1] === 1)
+          this._downloads.offered({ ...frame.group, number: frame.ranges[0][0] }, nowMs);
         break;
       case FRAME.DROP:
         neighbour.dropped(frame.group, frame.ranges);
         break;
       case FRAME.CLAIM:
-        neighbour.claimed(frame.ref, nowMs);
+        neighbour.claimed(frame.ref, nowMs, frame.claimant === neighbour.session);
         if (!this._store.has(frame.ref)) this._announcer.passOn(neighbour, frame, nowMs);
-        this._downloads.reconsider(frame.ref, nowMs);
+        this._downloads.claimHeard(frame, nowMs);
         break;
       case FRAME.ABANDON:
         neighbour.abandoned(frame.ref);
@@ -241,10 +261,12 @@ export class PeerNode {
         break;
       case FRAME.PROGRESS:
         neighbour.progressed(frame.ref, frame.sizeBytes, frame.ranges, nowMs);
-        this._downloads.reconsider(frame.ref, nowMs);
+        this._downloads.offered(frame.ref, nowMs);
         break;
       case FRAME.PIECE:
+        this._uploads.received(frame.payload.length);
         this._downloads.pieceReceived(neighbour, frame, nowMs);
+        this._pump(nowMs);
         break;
       case FRAME.REFUSE:
         this._downloads.refused(neighbour, frame, nowMs);
@@ -252,6 +274,10 @@ export class PeerNode {
       case FRAME.PING:
       case FRAME.PONG:
         this._neighbourhood.pinged(neighbour, frame, nowMs);
+        break;
+      case FRAME.STATUS:
+        neighbour.uplinkBytesPerMs = frame.uplinkBytesPerMs;
+        this._uploads.weigh(neighbour.id, neighbour.uploads ? frame.uplinkBytesPerMs : 0);
         break;
       case FRAME.RENAME:
         this._outbox.push({ type: "renamed", neighbour: neighbour.id, peer: frame.peer });
@@ -265,14 +291,15 @@ export class PeerNode {
   _serve(neighbour, { type, ref, ranges }, nowMs) {
     const indexes = new RangeSet(ranges);
     if (type === FRAME.CANCEL) {
-      this._uploads.cancelled(neighbour.id, ref, new Set(indexes.values()));
+      this._refuse(neighbour, ref, this._uploads.cancelled(neighbour.id, ref, new Set(indexes.values())), REFUSED_CANCELLED);
       return;
     }
     const segment = this._store.use(ref) ?? this._downloads.segment(refKey(ref));
+    const coming = this._downloads.fetching(refKey(ref));
     const held = [];
     const missing = [];
     for (const index of indexes.values()) {
-      if (segment?.has(index)) held.push(index);
+      if (segment?.has(index) || (coming && index < (segment?.pieceCount ?? Number.POSITIVE_INFINITY))) held.push(index);
       else if (!segment?.pieceCount || index < segment.pieceCount) missing.push(index);
     }
     const busy = this._uploads.enabled ? this._uploads.asked(neighbour.id, ref, held) : held;
@@ -287,17 +314,29 @@ export class PeerNode {
     this._neighbourhood.send(neighbour, { type: FRAME.REFUSE, ref, reason, ranges: RangeSet.of(indexes).ranges() });
   }
 
+  /** @returns {import("./uploads.js").Holdings} */
+  _holdings() {
+    return {
+      find: ({ ref, key }) => this._store.use(ref) ?? this._downloads.segment(key),
+      copies: (key, index) => {
+        let copies = 0;
+        for (const neighbour of this._neighbourhood.greeted) if (neighbour.partialOf(key)?.pieces.has(index)) copies++;
+        return copies;
+      },
+    };
+  }
+
   /** Sends what was asked for, as far as channels and cap allow. @param {number} nowMs */
   _pump(nowMs) {
     for (;;) {
-      const upload = this._uploads.next((wanted) => this._store.use(wanted.ref) ?? this._downloads.segment(wanted.key), nowMs);
+      const upload = this._uploads.next(nowMs);
       if (!upload) return;
       const { segment, index } = upload;
       const neighbour = this._neighbourhood.get(upload.neighbour);
       const payload = segment.piece(index);
       if (!neighbour || !payload || segment.sizeBytes === null) continue;
       this._neighbourhood.send(neighbour, { type: FRAME.PIECE, ref: segment.ref, sizeBytes: segment.sizeBytes, index, payload });
-      this._uploads.sent(upload.neighbour, payload.length);
+      neighbour.movedBytes += payload.length;
       this.ledger.sentBytes += payload.length;
     }
   }

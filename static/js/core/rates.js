@@ -18,6 +18,55 @@ export class Average {
   }
 }
 
+/** The highest rate seen over a quarter of a second, slowly forgotten: what a line can carry, as far as it was tried. */
+export class PeakRate {
+  constructor() {
+    this.rateBytesPerMs = 0;
+    this._sinceMs = Number.NEGATIVE_INFINITY;
+    this._bytes = 0;
+  }
+
+  /** @param {number} sizeBytes  that arrived @param {number} nowMs */
+  add(sizeBytes, nowMs) {
+    if (nowMs - this._sinceMs >= 250) {
+      const rate = this._bytes / (nowMs - this._sinceMs);
+      this.rateBytesPerMs = Math.max(rate, this.rateBytesPerMs * 0.98);
+      this._sinceMs = nowMs;
+      this._bytes = 0;
+    }
+    this._bytes += sizeBytes;
+  }
+}
+
+/** The rate at which a buffer that is kept filled drains: counted only while there is something in it. */
+export class DrainMeter {
+  /** @param {number} nowMs */
+  constructor(nowMs) {
+    this.rateBytesPerMs = 0;
+    this._busy = false;
+    this._sinceMs = nowMs;
+    this._busyMs = 0;
+    this._leftBytes = 0;
+  }
+
+  /** @param {boolean} busy  whether anything is buffered now @param {number} nowMs */
+  busy(busy, nowMs) {
+    if (this._busy) this._busyMs += nowMs - this._sinceMs;
+    this._sinceMs = nowMs;
+    this._busy = busy;
+    if (this._busyMs < 200) return;
+    const rate = this._leftBytes / this._busyMs;
+    this.rateBytesPerMs = this.rateBytesPerMs === 0 ? rate : this.rateBytesPerMs + 0.3 * (rate - this.rateBytesPerMs);
+    this._busyMs = this._leftBytes = 0;
+  }
+
+  /** @param {number} sizeBytes  that left the buffer @param {number} nowMs */
+  left(sizeBytes, nowMs) {
+    this._leftBytes += sizeBytes;
+    this.busy(this._busy, nowMs);
+  }
+}
+
 /** Lets `ratePerMs` pass on average and `burst` at once. */
 export class TokenBucket {
   /**

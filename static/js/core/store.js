@@ -1,17 +1,20 @@
 /**
  * Segments held whole, for the player's next ask and the neighbours', below a cap of bytes.
- * Least recently used goes first: played to us or sent to somebody counts as use.
+ * Least recently used goes first: played to us or sent to somebody counts as use. Of the few used longest ago, what most neighbours
+ * hold goes before what only we have.
  */
 
 import { refKey } from "./identity.js";
+import { STORE_EVICTION_CANDIDATES } from "./tuning.js";
 
 /** @typedef {import("./identity.js").SegmentRef} SegmentRef */
 /** @typedef {import("./segment.js").Segment} Segment */
 
 export class Store {
-  /** @param {number} capBytes */
-  constructor(capBytes) {
+  /** @param {number} capBytes @param {(ref: SegmentRef) => number} [copies]  neighbours that hold a segment */
+  constructor(capBytes, copies = () => 0) {
     this.capBytes = capBytes;
+    this._copies = copies;
     this.heldBytes = 0;
     /** @type {Map<string, Segment>} insertion order is order of use */
     this._segments = new Map();
@@ -26,15 +29,37 @@ export class Store {
     if (this._segments.has(key)) return [];
     this._segments.set(key, segment);
     this.heldBytes += segment.heldBytes;
+    return this.shrink(this.capBytes);
+  }
+
+  /** @param {number} toBytes @returns {SegmentRef[]} those that had to go for it */
+  shrink(toBytes) {
     /** @type {SegmentRef[]} */
     const gone = [];
-    for (const [oldKey, old] of this._segments) {
-      if (this.heldBytes <= this.capBytes) break;
-      this._segments.delete(oldKey);
-      this.heldBytes -= old.heldBytes;
-      gone.push(old.ref);
+    while (this.heldBytes > toBytes) {
+      const [key, segment] = this._leastNeeded();
+      this._segments.delete(key);
+      this.heldBytes -= segment.heldBytes;
+      gone.push(segment.ref);
     }
     return gone;
+  }
+
+  /** @returns {[key: string, segment: Segment]} of one, while there is any */
+  _leastNeeded() {
+    /** @type {[string, Segment] | null} */
+    let least = null;
+    let most = -1;
+    let looked = 0;
+    for (const entry of this._segments) {
+      const copies = this._copies(entry[1].ref);
+      if (copies > most) {
+        most = copies;
+        least = entry;
+      }
+      if (++looked === STORE_EVICTION_CANDIDATES) break;
+    }
+    return /** @type {[string, Segment]} */ (least);
   }
 
   /** @param {SegmentRef} ref @returns {boolean} without marking it used */

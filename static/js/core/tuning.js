@@ -20,6 +20,19 @@ export const PIPELINE_PIECES_MIN = 2;
 /** 1 MiB of 32 KiB pieces: a gigabit neighbour at 8 ms; more only makes cancelling dearer. */
 export const PIPELINE_PIECES_MAX = 32;
 
+/** What neighbours tell is acted on this often: a crowd of them tells of every piece. */
+export const PLAN_INTERVAL_MS = 8;
+
+/** What neighbours together are asked for at once: what our own line carries in this time ... */
+export const IN_FLIGHT_MS = 400;
+/** ... and at least this. */
+export const IN_FLIGHT_PIECES_MIN = 8;
+/** While the player waits for something that it needs within this, nothing is loaded that it has not asked for. */
+export const ANTICIPATION_DEADLINE_MS = 4000;
+export const ANTICIPATION_PAUSE_MS = 50;
+/** A fetch is left to another who fetches the same, if there is at least this much time. */
+export const YIELD_SLACK_MS = 3000;
+
 /** A neighbour that refused for want of room is left alone for this long. */
 export const BUSY_PAUSE_MS = 250;
 
@@ -27,6 +40,10 @@ export const BUSY_PAUSE_MS = 250;
 export const OVERDUE_FACTOR = 3;
 /** ... and at least this old: shorter than this is jitter of busy pages. */
 export const OVERDUE_MIN_MS = 400;
+/** A piece is taken back from one neighbour for another that is expected to bring it this many times sooner, ... */
+export const MOVE_FACTOR = 1.5;
+/** ... and by no less than a short round trip, for that is what asking costs. */
+export const MOVE_MIN_MS = 30;
 /** With less time than this to the deadline an overdue piece is raced, with more it is moved: asked of another and taken back. */
 export const RACE_MS = 1500;
 /** One piece is on its way from at most this many neighbours. */
@@ -55,6 +72,18 @@ export const HTTP_RETRY_MAX_MS = 4000;
 /** A failure is told to the player when this is left before it is needed: time for its own retries, other CDNs and renditions. */
 export const PLAYER_RETRY_MS = 6000;
 
+/** Segments ahead of the newest that the player asked for which are taken as soon as a neighbour has word of them. */
+export const ANTICIPATED_SEGMENTS = 2;
+/** One that neither the player nor a neighbour moved for this long is let go: the player went elsewhere. */
+export const ANTICIPATED_MS = 10000;
+
+/** Live tracks of which it is remembered who fetches: a ladder with audio, and those left behind. */
+export const ELECTION_GROUPS_MAX = 32;
+/** Who fetched one of the last so many segments fetches the next. */
+export const ELECTION_MEMORY_SEGMENTS = 3;
+/** While somebody else is the fetcher, others hold back for this long after they have seen a fresh segment, ... */
+export const ELECTION_HOLD_MS = 400;
+
 /** A fresh segment is waited for at most this part of its duration: its word must be out well before the next one appears. */
 export const BACKOFF_OF_DURATION = 0.5;
 /** ... and at most this part of the time there is to spare. */
@@ -69,10 +98,25 @@ export const RUMOURS_PER_MS = 0.02;
 /** A claim that has not moved for this long is dead. */
 export const CLAIM_PATIENCE_MS = 1500;
 
-/** Bytes handed to a channel and not yet sent: enough to keep it busy through a timer's jitter, small enough to change one's mind. */
-export const CHANNEL_HIGH_WATER_BYTES = 65536;
+/** Of the segments used longest ago so many are compared by how many neighbours hold them, when one has to go. */
+export const STORE_EVICTION_CANDIDATES = 8;
+
+/** Bytes handed to all channels and not yet sent: what the uplink carries in this time, so that one can still change one's mind ... */
+export const UPLOAD_BUDGET_MS = 30;
+/** ... and at least two pieces, so that it never idles. */
+export const UPLOAD_BUDGET_MIN_BYTES = 32768;
+/** While they are full they are looked at again after this: a channel tells of crossing its mark only. */
+export const UPLOAD_LOOK_MS = 10;
+/** A channel takes another piece when it has no more than this left. */
+export const UPLOAD_LANE_LOW_BYTES = 16384;
+/** A channel that has not moved for this long does not count: its receiver is gone or has stopped reading. */
+export const UPLOAD_STUCK_MS = 500;
+/** Sent beyond the cap of the ratio by who has received little yet: a newcomer's first segments, passed on to some. */
+export const UPLOAD_RATIO_GRACE_BYTES = 16777216;
+/** The share of who passes on nothing: a tenth of an ordinary uplink's. */
+export const UPLOAD_WEIGHT_MIN_BYTES_PER_MS = 50;
 /** Pieces one neighbour may have waiting with us. Its own pipeline is never longer. */
-export const UPLOAD_QUEUE_MAX = 64;
+export const UPLOAD_QUEUE_MAX = 256;
 /** Segments of which it is remembered how often each piece was sent: more are not in demand at once. */
 export const UPLOAD_MEMORY_SEGMENTS = 32;
 /** The upload cap's burst: one second of it. */
@@ -80,10 +124,18 @@ export const UPLOAD_BURST_MS = 1000;
 
 /** Who has not said HELLO on an open channel by then never will, and takes somebody's place. */
 export const HELLO_TIMEOUT_MS = 10000;
+/** Neighbours hear of our uplink when it was measured to be this much different, ... */
+export const STATUS_CHANGE = 0.25;
+/** ... and not more often than this. */
+export const STATUS_INTERVAL_MS = 2000;
+/** Neighbours of no use for this long are changed for others, one at a time, ... */
+export const REVIEW_INTERVAL_MS = 30000;
+/** ... by who has at least so many: fewer are kept in reserve. */
+export const REVIEW_NEIGHBOURS_MIN = 6;
 /** How often neighbours are pinged. */
 export const PING_INTERVAL_MS = 10000;
 /** PROGRESS is gathered for this long, so that a fast download does not tell every piece in a frame of its own. */
-export const PROGRESS_INTERVAL_MS = 20;
+export const PROGRESS_INTERVAL_MS = 10;
 /** For this long after its start a peer does not believe it is alone, though it knows nobody yet. */
 export const JOINING_MS = 3000;
 

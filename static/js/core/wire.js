@@ -24,18 +24,20 @@ export const FRAME = Object.freeze({
   PING: 11,
   PONG: 12,
   RENAME: 13,
+  STATUS: 14,
 });
 
 export const REFUSED_NOT_HELD = 1;
 export const REFUSED_BUSY = 2;
 export const REFUSED_NOT_UPLOADING = 3;
+export const REFUSED_CANCELLED = 4;
 
 export const HELLO_FLAG_NO_UPLOAD = 1;
 
 /**
  * @typedef {{ type: 1, version: number, session: string, peer: string, flags: number }} HelloFrame
  * @typedef {{ type: 2 | 3, group: Omit<SegmentRef, "number">, ranges: Range[] }} HaveFrame
- * @typedef {{ type: 4, ref: SegmentRef, hops: number }} ClaimFrame
+ * @typedef {{ type: 4, ref: SegmentRef, hops: number, claimant: string }} ClaimFrame
  * @typedef {{ type: 5, ref: SegmentRef }} AbandonFrame
  * @typedef {{ type: 6, ref: SegmentRef, sizeBytes: number, ranges: Range[] }} ProgressFrame
  * @typedef {{ type: 7 | 8, ref: SegmentRef, ranges: Range[] }} RequestFrame
@@ -43,7 +45,8 @@ export const HELLO_FLAG_NO_UPLOAD = 1;
  * @typedef {{ type: 10, ref: SegmentRef, sizeBytes: number, index: number, payload: Uint8Array }} PieceFrame
  * @typedef {{ type: 11 | 12, nonce: number }} PingFrame
  * @typedef {{ type: 13, peer: string }} RenameFrame
- * @typedef {HelloFrame | HaveFrame | ClaimFrame | AbandonFrame | ProgressFrame | RequestFrame | RefuseFrame | PieceFrame | PingFrame | RenameFrame} Frame
+ * @typedef {{ type: 14, uplinkBytesPerMs: number }} StatusFrame
+ * @typedef {StatusFrame | HelloFrame | HaveFrame | ClaimFrame | AbandonFrame | ProgressFrame | RequestFrame | RefuseFrame | PieceFrame | PingFrame | RenameFrame} Frame
  */
 
 /** The other side sent what the protocol does not allow. */
@@ -164,6 +167,9 @@ export function encodeFrame(frame) {
     case FRAME.RENAME:
       writer.raw(unhex(frame.peer));
       break;
+    case FRAME.STATUS:
+      writer.varint(frame.uplinkBytesPerMs);
+      break;
     default:
       encodeSegmentFrame(writer, frame);
   }
@@ -179,7 +185,10 @@ function encodeSegmentFrame(writer, frame) {
   writer.ref(frame.ref);
   if (frame.type === FRAME.PROGRESS || frame.type === FRAME.PIECE) writer.varint(frame.sizeBytes);
   if (frame.type === FRAME.REFUSE) writer.varint(frame.reason);
-  if (frame.type === FRAME.CLAIM) writer.varint(frame.hops);
+  if (frame.type === FRAME.CLAIM) {
+    writer.varint(frame.hops);
+    writer.raw(unhex(frame.claimant));
+  }
   if (frame.type === FRAME.PIECE) {
     writer.varint(frame.index);
     writer.raw(frame.payload);
@@ -300,7 +309,7 @@ export function decodeFrame(bytes) {
     case FRAME.DROP:
       return { type, group: reader.group(), ranges: reader.ranges() };
     case FRAME.CLAIM:
-      return { type, ref: reader.ref(), hops: reader.varint() };
+      return { type, ref: reader.ref(), hops: reader.varint(), claimant: reader.hex(8) };
     case FRAME.ABANDON:
       return { type, ref: reader.ref() };
     case FRAME.PROGRESS:
@@ -317,6 +326,8 @@ export function decodeFrame(bytes) {
       return { type, nonce: reader.uint32() };
     case FRAME.RENAME:
       return { type, peer: reader.hex(10) };
+    case FRAME.STATUS:
+      return { type, uplinkBytesPerMs: reader.varint() };
     default:
       return null;
   }

@@ -6,7 +6,7 @@
 /** More than this unsent on the control channel: the other side has stopped reading. */
 const CONTROL_BUFFER_MAX_BYTES = 1 << 20;
 /** Below this the bulk channel asks for more. */
-const BULK_LOW_WATER_BYTES = 32768;
+const BULK_LOW_WATER_BYTES = 16384;
 /** ICE "disconnected" for this long is over; it is often a moment's loss, so not at once. */
 const DISCONNECTED_MS = 5000;
 
@@ -19,7 +19,7 @@ const DISCONNECTED_MS = 5000;
  * @property {(signal: Signal) => void} signal  for the other side
  * @property {() => void} opened
  * @property {(bytes: Uint8Array) => void} received
- * @property {(bufferedBytes: number) => void} drained  the bulk channel has room again
+ * @property {() => void} drained  the bulk channel has room again
  * @property {() => void} closed  at most once; never after `close`
  */
 
@@ -34,7 +34,7 @@ export class PeerConnection {
     this._control = this._channel("control", 0, true);
     this._bulk = this._channel("bulk", 1, false);
     this._bulk.bufferedAmountLowThreshold = BULK_LOW_WATER_BYTES;
-    this._bulk.onbufferedamountlow = () => this._events.drained(this._bulk.bufferedAmount);
+    this._bulk.onbufferedamountlow = () => this._events.drained();
     /** Candidates that came before the description they belong to. @type {RTCIceCandidateInit[]} */
     this._early = [];
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -76,7 +76,7 @@ export class PeerConnection {
   /**
    * @param {boolean} bulk @param {Uint8Array<ArrayBuffer>} bytes
    * @returns {number} what that channel has not sent yet. At or below BULK_LOW_WATER_BYTES no `drained` will follow: the
-   *   browser tells of crossing the mark, not of being below it
+   *   browser tells of crossing the mark, not of being below it or of being empty
    */
   send(bulk, bytes) {
     const channel = bulk ? this._bulk : this._control;
@@ -89,6 +89,11 @@ export class PeerConnection {
     }
     if (!bulk && channel.bufferedAmount > CONTROL_BUFFER_MAX_BYTES) this._ended();
     return channel.bufferedAmount;
+  }
+
+  /** What the bulk channel has not sent yet. */
+  get bufferedBytes() {
+    return this._bulk.readyState === "open" ? this._bulk.bufferedAmount : 0;
   }
 
   /** Hangs up; nothing more is told. */

@@ -67,7 +67,7 @@ export interface HlsConfig {
 export interface HlsLike {
   media: HTMLMediaElement | null;
   config: HlsConfig;
-  on(event: string, listener: () => void): void;
+  on(event: string, listener: (event: string, data?: { url?: string }) => void): void;
 }
 
 export interface HlsClass {

@@ -40,7 +40,7 @@ export function attachHls(pool, hls, { content } = {}) {
   config.pLoader = playlistLoader(config.pLoader ?? base, session);
   config.fLoader = fragmentLoader(base, session);
   pool.players.add(session);
-  hls.on("hlsManifestLoading", () => session.reset());
+  hls.on("hlsManifestLoading", (_event, data) => session.reset(data?.url));
   hls.on("hlsMediaAttached", () => session.watch(hls.media));
   hls.on("hlsMediaDetaching", () => session.watch(null));
   hls.on("hlsDestroying", () => {
@@ -90,10 +90,13 @@ class HlsSession {
     for (const request of this.running) request.hasten();
   }
 
-  /** Another source is loaded into the same instance. */
-  reset() {
+  /** Another source is loaded into the same instance. @param {string} [url]  its first playlist's, where hls.js says it */
+  reset(url) {
     this.table = new SegmentTable();
+    // Its URL is its name: joining now, and not when it has come, gains a round trip to the CDN.
+    if (url && /^https?:/i.test(url)) this.table.named(url);
     this.pool.leaveUnused();
+    void this.engine;
   }
 
   /** The media element waits for data. Before its first frame and while it seeks that is no stall. */

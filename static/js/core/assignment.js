@@ -1,0 +1,161 @@
+/**
+ * Rule 1 of the scheduler: which missing piece to ask of which neighbour now, and which to take back.
+ *
+ * A piece is asked of the neighbour expected to deliver it first. Each neighbour is asked for as much as keeps it busy for a
+ * round trip, except that what only one neighbour has is asked of it at once: it sends first what it has sent least, and knows
+ * best how to spread it. When another comes to have such a piece and would be much sooner, it is taken back, and asked of the
+ * other when the first has said that it will not come: both sending it would cost more than the round trip.
+ */
+
+import { PIECE_BYTES } from "./constants.js";
+import { hash32 } from "./suppression.js";
+import { MOVE_FACTOR, MOVE_MIN_MS, PIECE_RACERS_MAX, RACE_MS } from "./tuning.js";
+
+/** @typedef {import("./download.js").Download} Download */
+/** @typedef {import("./neighbour.js").Neighbour} Neighbour */
+/** @typedef {import("./scheduler.js").Surroundings} Surroundings */
+
+/**
+ * @typedef {object} Supplier
+ * @property {Neighbour} neighbour
+ * @property {import("./range-set.js").RangeSet | null} pieces  it holds; null for all of them, now or soon
+ */
+
+/**
+ * @typedef {object} Assignment
+ * @property {Map<Neighbour, number[]>} asks  pieces to ask for, ascending
+ * @property {Map<Neighbour, number[]>} cancels  pieces to take back
+ */
+
+/** @param {Supplier} supplier @param {number} index */
+export const supplies = ({ pieces }, index) => pieces === null || pieces.has(index);
+
+/**
+ * @param {Download} download  what is asked is noted in it
+ * @param {Supplier[]} suppliers
+ * @param {Surroundings} surroundings
+ * @param {number} nowMs
+ * @returns {Assignment}
+ */
+export function assign(download, suppliers, surroundings, nowMs) {
+  /** @type {Assignment} */
+  const assignment = { asks: new Map(), cancels: new Map() };
+  let room = suppliers.length > 0 ? surroundings.roomPieces : 0;
+  if (room <= 0) return assignment;
+  for (const index of openPieces(download, suppliers, surroundings.session)) {
+    const supplier = fastest(download, index, suppliers);
+    if (!supplier || !takenFromOthers(download, index, supplier, assignment)) continue;
+    if (supplier.pieceEtaMs >= httpEtaMs(download, index, surroundings, nowMs)) continue;
+    download.ask(index, supplier, nowMs);
+    append(assignment.asks, supplier, index);
+    if (--room <= 0) break;
+  }
+  for (const indexes of assignment.asks.values()) indexes.sort((a, b) => a - b);
+  moveOverdue(download, assignment, nowMs);
+  return assignment;
+}
+
+/**
+ * Whether a piece may be asked of a supplier now: nobody else is about to send it, or is overdue with it. One that will be much
+ * later than the supplier is told to leave it.
+ * @param {Download} download @param {number} index @param {Neighbour} supplier @param {Assignment} assignment
+ */
+function takenFromOthers(download, index, supplier, { cancels }) {
+  const asks = download.asks.get(index);
+  const [ask] = asks ?? [];
+  if (!asks || !ask || asks.some(({ overdue }) => overdue)) return true;
+  const worthIt = ask.neighbour.queueMs > MOVE_FACTOR * supplier.pieceEtaMs + MOVE_MIN_MS;
+  if (asks.length > 1 || ask.cancelling || !worthIt) return false;
+  ask.cancelling = true;
+  append(cancels, ask.neighbour, index);
+  return false;
+}
+
+/** @param {Map<Neighbour, number[]>} pieces @param {Neighbour} neighbour @param {number} index */
+function append(pieces, neighbour, index) {
+  const indexes = pieces.get(neighbour) ?? [];
+  indexes.push(index);
+  pieces.set(neighbour, indexes);
+}
+
+/**
+ * An overdue piece that was asked again of somebody else is taken back, while there is time to wait for the new one; under pressure
+ * both may bring it, and the first wins.
+ * @param {Download} download @param {Assignment} assignment @param {number} nowMs
+ */
+function moveOverdue(download, { asks, cancels }, nowMs) {
+  if (download.deadlineMs - nowMs < RACE_MS) return;
+  for (const index of [...asks.values()].flat()) {
+    for (const { neighbour } of (download.asks.get(index) ?? []).slice(0, -1)) {
+      download.unask(index, neighbour);
+      append(cancels, neighbour, index);
+    }
+  }
+}
+
+/**
+ * Pieces neither held nor on their way, in the order to ask for them: rarest first, ties by a draw of our own so that
+ * neighbours ask one source for different pieces; against a running fetch from the far end, where it comes last.
+ * @param {Download} download @param {Supplier[]} suppliers @param {string} session
+ * @returns {number[]}
+ */
+function openPieces(download, suppliers, session) {
+  /** @type {{ index: number, rank: number }[]} */
+  const open = [];
+  for (let index = 0; index < download.likelyPieceCount; index++) {
+    if (download.segment.has(index)) continue;
+    const asks = download.asks.get(index) ?? [];
+    if (asks.length >= PIECE_RACERS_MAX) continue;
+    let copies = 0;
+    for (const supplier of suppliers) if (supplies(supplier, index)) copies++;
+    if (copies === 0) continue;
+    const rank = download.fetch ? -index : copies + hash32(`${session}/${download.ref.number}/${index}`) / 2 ** 32;
+    open.push({ index, rank });
+  }
+  return open.sort((a, b) => a.rank - b.rank).map(({ index }) => index);
+}
+
+/**
+ * @param {Download} download @param {number} index @param {Supplier[]} suppliers
+ * @returns {Neighbour | null} who was not asked yet and will be first, of those with room in their pipelines; without room the only
+ *   one who has it
+ */
+function fastest(download, index, suppliers) {
+  /** @type {Neighbour | null} */
+  let best = null;
+  /** @type {Neighbour | null} */
+  let last = null;
+  let holders = 0;
+  const asks = download.asks.get(index) ?? [];
+  for (const supplier of suppliers) {
+    if (!supplies(supplier, index)) continue;
+    const { neighbour } = supplier;
+    holders++;
+    if (asks.some((ask) => ask.neighbour === neighbour)) continue;
+    last = neighbour;
+    if (neighbour.window > 0 && (!best || neighbour.pieceEtaMs < best.pieceEtaMs)) best = neighbour;
+  }
+  return best ?? (holders === 1 ? last : null);
+}
+
+/**
+ * When the running fetch will have brought a piece.
+ * @param {Download} download @param {number} index @param {Surroundings} surroundings @param {number} nowMs
+ * @returns {number} milliseconds from now; Infinity if it will not
+ */
+function httpEtaMs(download, index, { httpFirstByteMs, httpRateBytesPerMs }, nowMs) {
+  const fetch = download.fetch;
+  if (!fetch || index < fetch.currentPiece || index >= (fetch.endPiece ?? Number.POSITIVE_INFINITY))
+    return Number.POSITIVE_INFINITY;
+  const waitMs = fetch.firstByteMs === null ? Math.max(httpFirstByteMs.value, nowMs - fetch.startedMs) : 0;
+  return waitMs + ((index + 1) * PIECE_BYTES - fetch.nextOffset) / fetchRate(fetch, httpRateBytesPerMs.value, nowMs);
+}
+
+/**
+ * A running fetch's own rate, once it has run for long enough to have one.
+ * @param {import("./download.js").Fetch} fetch @param {number} typical @param {number} nowMs
+ */
+function fetchRate(fetch, typical, nowMs) {
+  if (fetch.firstByteMs === null || nowMs - fetch.firstByteMs < 200) return typical;
+  return Math.max(0.1, fetch.receivedBytes / (nowMs - fetch.firstByteMs));
+}
