@@ -4,7 +4,7 @@
  */
 
 import { MAX_FRAME_RANGES } from "./constants.js";
-import { groupKey } from "./identity.js";
+import { groupKey, refKey } from "./identity.js";
 import { RangeSet } from "./range-set.js";
 import { Rumours } from "./rumours.js";
 import { PROGRESS_INTERVAL_MS } from "./tuning.js";
@@ -74,14 +74,28 @@ export class Announcer {
   /** It is held whole, and others had to go for it. @param {SegmentRef} ref @param {SegmentRef[]} gone */
   held(ref, gone) {
     const { number, ...group } = ref;
-    this._announce({ type: FRAME.HAVE, group, ranges: [[number, 1]] });
+    // Who holds it too need not know: in a live swarm that is half of all that would be told.
+    this._announce({ type: FRAME.HAVE, group, ranges: [[number, 1]] }, (neighbour) => !neighbour.holds(ref));
     for (const { number: old, ...oldGroup } of gone) this._announce({ type: FRAME.DROP, group: oldGroup, ranges: [[old, 1]] });
+  }
+
+  /** A neighbour has to make do without these: it may want to hear again that we hold them. @param {Neighbour} neighbour @param {import("./wire.js").HaveFrame} drop @param {(ref: SegmentRef) => boolean} holds */
+  remind(neighbour, { group, ranges }, holds) {
+    const numbers = new RangeSet();
+    for (const [first, count] of ranges) {
+      for (let number = first; number < first + Math.min(count, MAX_FRAME_RANGES); number++)
+        if (holds({ ...group, number })) numbers.add(number);
+    }
+    if (numbers.size > 0 && this._neighbourhood.uploads)
+      this._neighbourhood.send(neighbour, { type: FRAME.HAVE, group, ranges: numbers.ranges() });
   }
 
   /** A neighbour's claim came. @param {Neighbour} from @param {import("./wire.js").ClaimFrame} claim @param {number} nowMs */
   passOn(from, claim, nowMs) {
     if (!this._rumours.passesOn(claim.ref, claim.hops, nowMs)) return;
-    this._announce({ ...claim, hops: claim.hops + 1 }, (other) => other !== from && !other.holds(claim.ref));
+    const key = refKey(claim.ref);
+    const news = (/** @type {Neighbour} */ other) => !other.holds(claim.ref) && other.claimEndsMs(key) === Number.NEGATIVE_INFINITY;
+    this._announce({ ...claim, hops: claim.hops + 1 }, (other) => other !== from && news(other));
   }
 
   /** Tells a newcomer all of it. @param {Neighbour} neighbour @param {Iterable<SegmentRef>} held @param {Iterable<Download>} running */

@@ -249,6 +249,7 @@ export class PeerNode {
         break;
       case FRAME.DROP:
         neighbour.dropped(frame.group, frame.ranges);
+        this._announcer.remind(neighbour, frame, (ref) => this._store.has(ref));
         break;
       case FRAME.CLAIM:
         neighbour.claimed(frame.ref, nowMs, frame.claimant === neighbour.session);

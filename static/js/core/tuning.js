@@ -133,7 +133,7 @@ export const REVIEW_INTERVAL_MS = 30000;
 /** ... by who has at least so many: fewer are kept in reserve. */
 export const REVIEW_NEIGHBOURS_MIN = 6;
 /** How often neighbours are pinged. */
-export const PING_INTERVAL_MS = 10000;
+export const PING_INTERVAL_MS = 20000;
 /** PROGRESS is gathered for this long, so that a fast download does not tell every piece in a frame of its own. */
 export const PROGRESS_INTERVAL_MS = 10;
 /** For this long after its start a peer does not believe it is alone, though it knows nobody yet. */
