@@ -70,7 +70,9 @@ def encode(frame: Fields) -> bytes:
     if frame["type"] == 1:
         body.append(varint(frame["version"]))
     body += [bytes.fromhex(frame[key]) for key in ("session", "peer") if key in frame]
-    body += [varint(frame[key]) for key in ("flags", "sizeBytes", "hops", "reason", "index") if key in frame]
+    numbers = ("flags", "sizeBytes", "hops", "reason", "index", "uplinkBytesPerMs")
+    body += [varint(frame[key]) for key in numbers if key in frame]
+    body.append(bytes.fromhex(frame.get("claimant", "")))
     if "nonce" in frame:
         body.append(frame["nonce"].to_bytes(4, "big"))
     if "ranges" in frame:
@@ -158,7 +160,7 @@ def decode(data: bytes) -> Fields:
         case 2 | 3:
             frame |= {"group": reader.group(), "ranges": reader.ranges()}
         case 4:
-            frame |= {"ref": reader.ref(), "hops": reader.varint()}
+            frame |= {"ref": reader.ref(), "hops": reader.varint(), "claimant": reader.take(8).hex()}
         case 5:
             frame |= {"ref": reader.ref()}
         case 6:
@@ -177,6 +179,8 @@ def decode(data: bytes) -> Fields:
             frame |= {"nonce": int.from_bytes(reader.take(4), "big")}
         case 13:
             frame |= {"peer": reader.take(10).hex()}
+        case 14:
+            frame |= {"uplinkBytesPerMs": reader.varint()}
         case _:
             raise Malformed("unknown type")
     return frame

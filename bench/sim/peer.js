@@ -115,7 +115,7 @@ export class SimPeer {
   /** @param {number} link @param {boolean} offered */
   linkOpened(link, offered) {
     this.turn((nowMs) => {
-      this.membership.linkOpened(link);
+      this.membership.linkOpened(link, nowMs);
       this.node.neighbourOpened(link, offered, nowMs);
     });
   }
@@ -249,7 +249,7 @@ export class SimPeer {
         break;
       }
       case "whole":
-        this.world.became?.(this, command.ref.number);
+        this.world.became(this, command.ref.number);
         break;
       case "drop":
         this.connections.hangUp(command.neighbour);

@@ -34,6 +34,8 @@ export class World {
     this.interning = new Interning();
     /** @type {SimPeer[]} */
     this.peers = [];
+    /** Told when a peer comes to hold a segment whole. @type {(peer: SimPeer, number: number) => void} */
+    this.became = () => {};
     /** Time spent inside the cores, and how often they were entered. */
     this.effort = { coreMs: 0, turns: 0 };
     /** Connections being set up, by the number in their stand-in SDP. @type {Map<number, import("./connections.js").Connection>} */

@@ -295,8 +295,8 @@ export class Engine {
         signal: (signal) => this._turn(() => this._membership.localSignal(link, signal)),
         opened: () =>
           this._turn((at) => {
-            this._membership.linkOpened(link);
             this._node.neighbourOpened(link, this._membership.offeredByUs(link), at);
+            this._membership.linkOpened(link, at);
           }),
         received: (bytes) => this._turn((at) => this._node.frameReceived(link, bytes, at)),
         drained: () => this._turn((at) => this._tellBuffered(at)),

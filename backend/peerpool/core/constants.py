@@ -9,7 +9,7 @@ its unit in its name. The comment above a constant becomes its JSDoc.
 PROTOCOL = "peerpool.1"
 
 # Version in the HELLO frame between browsers: a neighbour that speaks another one is dropped.
-WIRE_VERSION = 1
+WIRE_VERSION = 2
 
 # Unit of transfer and of verification. Small enough for a data channel message everywhere (64 KiB is the limit that
 # every browser accepts), large enough that framing and scheduling cost little at 10 Mbit/s.

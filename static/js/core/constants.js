@@ -14,7 +14,7 @@ export const PROTOCOL = "peerpool.1";
  * Version in the HELLO frame between browsers: a neighbour that speaks another one is dropped.
  * @type {number}
  */
-export const WIRE_VERSION = 1;
+export const WIRE_VERSION = 2;
 
 /**
  * Unit of transfer and of verification. Small enough for a data channel message everywhere (64 KiB is the limit that

@@ -42,16 +42,16 @@ export class Downloads {
    * @param {import("./outbox.js").Outbox} outbox
    * @param {import("./announcer.js").Announcer} announcer
    * @param {(nowMs: number) => number} groupSize  peers that may want what we want, ourselves included
-   * @param {(nowMs: number) => boolean} joining  whether nobody is connected yet, and somebody is likely to be soon
+   * @param {() => number} joiningUntilMs  until then nobody is connected, and somebody is likely to be soon
    */
-  constructor(neighbourhood, store, ledger, outbox, announcer, groupSize, joining) {
+  constructor(neighbourhood, store, ledger, outbox, announcer, groupSize, joiningUntilMs) {
     this._neighbourhood = neighbourhood;
     this._store = store;
     this._ledger = ledger;
     this._outbox = outbox;
     this._announcer = announcer;
     this._groupSize = groupSize;
-    this._joining = joining;
+    this._joiningUntilMs = joiningUntilMs;
     /** @type {Map<string, Download>} by ref key */
     this._all = new Map();
     /** @type {Map<string, Average>} track and kind -> segment size */
@@ -193,17 +193,15 @@ export class Downloads {
    * @param {number} nowMs
    */
   pieceReceived(neighbour, { ref, sizeBytes, index, payload }, nowMs) {
-    if (!this._all.has(refKey(ref))) this.offered(ref, nowMs);
     const download = this._all.get(refKey(ref));
     const ask = download?.unask(index, neighbour)[0];
-    if (!download || (!ask && download.segment.has(index))) {
+    this._pipeline.arrived(payload.length, nowMs);
+    if (!download || !ask) {
       // Cancelled or finished meanwhile: the word and the piece crossed.
       this._ledger.wastedBytes += payload.length;
       return;
     }
-    this._pipeline.arrived(payload.length, nowMs);
-    if (ask) neighbour.delivered(payload.length, ask.sentMs, nowMs);
-    else neighbour.progressed(ref, sizeBytes, [[index, 1]], nowMs);
+    neighbour.delivered(payload.length, ask.sentMs, nowMs);
     const { segment } = download;
     if (segment.sizeBytes === null && !download.fetch?.decidesSize) this._sized(download, sizeBytes);
     if (segment.sizeBytes !== sizeBytes) {
@@ -354,7 +352,7 @@ export class Downloads {
       session: this._neighbourhood.session,
       neighbours: this._neighbourhood.greeted,
       groupSize: this._groupSize(nowMs),
-      joining: this._joining(nowMs),
+      joiningUntilMs: this._joiningUntilMs(),
       roomPieces: this._pipeline.room(this._neighbourhood.greeted, this._fetches.rateBytesPerMs.value),
       election: this._election,
       uplinkBytesPerMs: this._neighbourhood.uplinkBytesPerMs,

@@ -13,6 +13,7 @@ import { CLOSE_UNAUTHORIZED, ERROR_NOT_JOINED, EXCEPT_MAX, PING_INTERVAL_MS, REP
 import { Links } from "./links.js";
 import {
   CLUSTER_SIZE_MAX,
+  DIALS_AT_ONCE,
   INTERVAL_MAX_MS,
   INTERVAL_MIN_MS,
   PONG_TIMEOUT_MS,
@@ -215,10 +216,11 @@ export class Membership {
     if (link && this.state === "joined") this._send({ ...signal, to: link.peer });
   }
 
-  /** Its channels are open. @param {number} id */
-  linkOpened(id) {
+  /** Its channels are open. @param {number} id @param {number} nowMs */
+  linkOpened(id, nowMs) {
     const link = this._links.get(id);
     if (link) link.open = true;
+    this._dial(nowMs);
   }
 
   /** It is lost, or could not be had. @param {number} id @param {number} nowMs */
@@ -317,9 +319,9 @@ export class Membership {
     this._commands.push({ type: "accept", link: link.id, iceServers: this._iceServers, sdp });
   }
 
-  /** Offers to as many of the spare as there is room for. @param {number} nowMs */
+  /** Offers to as many of the spare as there is room for, a few at a time: each costs the page some of the time its first frame needs. @param {number} nowMs */
   _dial(nowMs) {
-    while (this.state === "joined" && this._links.size < this.wanted) {
+    while (this.state === "joined" && this._links.size < this.wanted && this._links.pending().length < DIALS_AT_ONCE) {
       const peer = this._spare.shift();
       if (peer === undefined) return;
       if (this._links.with(peer) || peer === this.peer) continue;

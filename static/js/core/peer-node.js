@@ -57,7 +57,7 @@ export class PeerNode {
       this._outbox,
       this._announcer,
       (now) => this._groupSize(now),
-      (now) => this._joining(now),
+      () => this._joiningUntilMs,
     );
   }
 
@@ -114,9 +114,9 @@ export class PeerNode {
     return joining ? Math.max(2, known) : known;
   }
 
-  /** Whether nobody is connected yet, and somebody is likely to be soon. @param {number} nowMs */
-  _joining(nowMs) {
-    return this.neighbourCount === 0 && this._clusterSize !== 1 && nowMs < this._startedMs + JOINING_MS;
+  /** Until then nobody is connected, and somebody is likely to be soon; -Infinity when somebody is, or there is nobody. */
+  get _joiningUntilMs() {
+    return this.neighbourCount > 0 || this._clusterSize === 1 ? Number.NEGATIVE_INFINITY : this._startedMs + JOINING_MS;
   }
 
   // ---- in: the player ----

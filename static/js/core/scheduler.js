@@ -34,7 +34,7 @@ import {
  * @property {string} session  ours
  * @property {Iterable<Neighbour>} neighbours  those with an open channel
  * @property {number} groupSize  peers that may want what we want, ourselves included
- * @property {boolean} joining  nobody is connected yet, and somebody is likely to be soon
+ * @property {number} joiningUntilMs  until then nobody is connected, and somebody is likely to be soon
  * @property {number} roomPieces  how many more may be asked for now, of all neighbours together
  * @property {boolean} uploads  whether what we fetch helps anybody else
  * @property {import("./election.js").Election} election
@@ -85,15 +85,17 @@ function findSuppliers(download, neighbours, nowMs) {
       suppliers.push({ neighbour, pieces: null });
       continue;
     }
+    const fetching = neighbour.fetchesKey(download.key) && nowMs < neighbour.claimEndsMs(download.key);
+    if (fetching) download.wake(neighbour.claimEndsMs(download.key));
     const partial = neighbour.partialOf(download.key);
     if (!partial) {
-      if (neighbour.fetchesKey(download.key)) suppliers.push({ neighbour, pieces: null });
+      if (fetching) suppliers.push({ neighbour, pieces: null });
       continue;
     }
     const sizeBytes = download.segment.sizeBytes;
     if (sizeBytes !== null && sizeBytes !== partial.sizeBytes) continue;
     download.declaredBytes = partial.sizeBytes;
-    suppliers.push({ neighbour, pieces: neighbour.fetchesKey(download.key) ? null : partial.pieces });
+    suppliers.push({ neighbour, pieces: fetching ? null : partial.pieces });
   }
   return suppliers;
 }
@@ -153,10 +155,11 @@ function claimAlive(download, neighbours, nowMs) {
  */
 function backoffOver(download, surroundings, spareMs, nowMs) {
   if (spareMs <= 0) return true;
-  if (download.fireAtMs === null) {
-    const waitMs = surroundings.joining ? spareMs : turnMs(download, surroundings, spareMs);
-    download.fireAtMs = nowMs + Math.min(spareMs, waitMs);
+  if (nowMs < surroundings.joiningUntilMs) {
+    download.wake(Math.min(surroundings.joiningUntilMs, nowMs + spareMs));
+    return false;
   }
+  download.fireAtMs ??= nowMs + Math.min(spareMs, turnMs(download, surroundings, spareMs));
   if (nowMs >= download.fireAtMs) return true;
   download.wake(Math.min(download.fireAtMs, nowMs + spareMs));
   return false;

@@ -103,7 +103,7 @@ export const STORE_EVICTION_CANDIDATES = 8;
 
 /** Bytes handed to all channels and not yet sent: what the uplink carries in this time, so that one can still change one's mind ... */
 export const UPLOAD_BUDGET_MS = 30;
-/** ... and at least two pieces, so that it never idles. */
+/** ... and at least a piece; the next is handed over when half of it has gone. */
 export const UPLOAD_BUDGET_MIN_BYTES = 32768;
 /** While they are full they are looked at again after this: a channel tells of crossing its mark only. */
 export const UPLOAD_LOOK_MS = 10;
@@ -139,6 +139,8 @@ export const PROGRESS_INTERVAL_MS = 10;
 /** For this long after its start a peer does not believe it is alone, though it knows nobody yet. */
 export const JOINING_MS = 3000;
 
+/** Connections being set up before the next is dialled. Each costs the page some ms of the time its first frame needs. */
+export const DIALS_AT_ONCE = 3;
 /** ICE has failed by then or never ends: it gives up on a pair after some 10 s. */
 export const CONNECT_TIMEOUT_MS = 15000;
 /** What a tracker may say: intervals of a second to an hour, clusters up to ten million. */

@@ -113,7 +113,7 @@ test("a connection that does not open in time is hung up", () => {
 test("too few neighbours in a larger cluster: more are asked for, without those there are", () => {
   const membership = joined([peer(1)], { clusterSize: 9 });
   const [dial] = only(membership, "dial");
-  membership.linkOpened(dial?.link);
+  membership.linkOpened(dial?.link, 0);
   for (let nowMs = 0; nowMs <= 20_000; nowMs += 500) membership.timerFired(nowMs);
   const [want] = only(membership, "sendMessage").filter((command) => command.message.type === "want");
   assert.deepEqual(want?.message, { type: "want", count: 7, except: [peer(1)] });
@@ -126,7 +126,7 @@ test("a tracker that dies is met again within ten seconds of its return, and ope
     membership.socketOpened(0);
     membership.messageReceived(welcome([peer(1)]), 0);
     const [dial] = only(membership, "dial");
-    membership.linkOpened(dial?.link);
+    membership.linkOpened(dial?.link, 0);
     const back = 1000 + seed * 200; // away for up to 40 s
     membership.socketClosed(0);
     let nowMs = 0;
@@ -199,7 +199,7 @@ test("a silent tracker is given up", () => {
 test("a neighbour's new name is used, and it is not dialled again under it", () => {
   const membership = joined([peer(1)], { wanted: 2 });
   const [dial] = only(membership, "dial");
-  membership.linkOpened(dial?.link);
+  membership.linkOpened(dial?.link, 0);
   membership.renamed(dial?.link, peer(7));
   membership.messageReceived({ type: "neighbours", neighbours: [peer(7)] }, 5);
   assert.equal(only(membership, "dial").length, 0);
@@ -233,7 +233,7 @@ test("numbers beyond reason are brought within it", () => {
 test("a name another link has cannot be taken", () => {
   const membership = joined([peer(1), peer(2)]);
   const [first, second] = only(membership, "dial");
-  membership.linkOpened(second?.link);
+  membership.linkOpened(second?.link, 0);
   membership.renamed(second?.link, peer(1));
   membership.messageReceived({ type: "answer", from: peer(1), sdp: "a" }, 1);
   assert.equal(only(membership, "answered")[0]?.link, first?.link);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { refKey } from "../../../static/js/core/identity.js";
 import { Neighbour } from "../../../static/js/core/neighbour.js";
 import { NEIGHBOUR_GROUPS_MAX, NEIGHBOUR_PARTIALS_MAX, PIPELINE_PIECES_MAX } from "../../../static/js/core/tuning.js";
 import { WireError } from "../../../static/js/core/wire.js";
@@ -34,25 +35,27 @@ test("a have-map of more groups than any content has is refused", () => {
 test("claims and partials are bounded: the oldest goes", () => {
   const neighbour = new Neighbour(1, true, 0);
   for (let number = 0; number < NEIGHBOUR_PARTIALS_MAX + 10; number++) {
-    neighbour.claimed(ref(number), number);
+    neighbour.claimed(ref(number), number, true);
     neighbour.progressed(ref(number), 1000, [[0, 1]], number);
   }
-  assert.equal(neighbour.claimEndsMs(ref(0)), Number.NEGATIVE_INFINITY);
+  assert.equal(neighbour.claimEndsMs(refKey(ref(0))), Number.NEGATIVE_INFINITY);
   assert.equal(neighbour.partial(ref(0)), undefined);
+  assert.equal(neighbour.fetchesKey(refKey(ref(0))), false);
   assert.ok(neighbour.partial(ref(NEIGHBOUR_PARTIALS_MAX + 9)));
 });
 
 test("a segment that became whole is neither claimed nor partial any more; an abandoned one is nothing", () => {
   const neighbour = new Neighbour(1, true, 0);
   for (const number of [1, 2]) {
-    neighbour.claimed(ref(number), 0);
+    neighbour.claimed(ref(number), 0, true);
     neighbour.progressed(ref(number), 40_000, [[0, 1]], 1);
   }
   neighbour.have(group, [[1, 1]]);
   neighbour.abandoned(ref(2));
   for (const number of [1, 2]) {
-    assert.equal(neighbour.claimEndsMs(ref(number)), Number.NEGATIVE_INFINITY);
+    assert.equal(neighbour.claimEndsMs(refKey(ref(number))), Number.NEGATIVE_INFINITY);
     assert.equal(neighbour.partial(ref(number)), undefined);
+    assert.equal(neighbour.fetchesKey(refKey(ref(number))), false);
   }
   assert.ok(neighbour.holds(ref(1)) && !neighbour.holds(ref(2)));
 });

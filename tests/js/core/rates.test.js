@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Average, TokenBucket } from "../../../static/js/core/rates.js";
+import { Average, DrainMeter, PeakRate, TokenBucket } from "../../../static/js/core/rates.js";
 
 test("an average starts from its guess, takes the first sample whole, then moves slowly", () => {
   const average = new Average(100);
@@ -29,4 +29,23 @@ test("a bucket says how long to wait", () => {
 test("no rate passes nothing for ever, no cap passes all", () => {
   assert.equal(new TokenBucket(0, 0, 0).take(1, 5), Number.POSITIVE_INFINITY);
   assert.equal(new TokenBucket(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 0).take(1e12, 0), 0);
+});
+
+test("a drain is measured while there is something to drain, not while it is idle", () => {
+  const meter = new DrainMeter(0);
+  for (let nowMs = 0; nowMs < 10_000; nowMs += 1000) {
+    meter.busy(true, nowMs);
+    meter.left(30_000, nowMs + 50);
+    meter.busy(false, nowMs + 50);
+  }
+  assert.ok(Math.abs(meter.rateBytesPerMs - 600) < 1, `${meter.rateBytesPerMs}`);
+});
+
+test("a peak is remembered for a while, and slowly forgotten", () => {
+  const peak = new PeakRate();
+  for (let nowMs = 0; nowMs <= 1000; nowMs += 10) peak.add(10_000, nowMs);
+  const { rateBytesPerMs } = peak;
+  assert.ok(rateBytesPerMs > 900 && rateBytesPerMs < 1100);
+  for (let nowMs = 1010; nowMs <= 3000; nowMs += 10) peak.add(100, nowMs);
+  assert.ok(peak.rateBytesPerMs > rateBytesPerMs / 2 && peak.rateBytesPerMs < rateBytesPerMs);
 });

@@ -35,3 +35,16 @@ test("the same segment is counted once", () => {
   store.add(segment(1, 100));
   assert.equal(store.heldBytes, 100);
 });
+
+test("of the segments used longest ago, what most neighbours hold goes before what only we have", () => {
+  const store = new Store(300, (ref) => (ref.number === 2 ? 3 : 0));
+  for (const number of [1, 2, 3]) store.add(segment(number, 100));
+  assert.deepEqual(
+    store.add(segment(4, 100)).map(({ number }) => number),
+    [2],
+  );
+  assert.deepEqual(
+    store.shrink(100).map(({ number }) => number),
+    [1, 3],
+  );
+});

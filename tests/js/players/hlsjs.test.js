@@ -51,12 +51,12 @@ function page({ active = true, config = {} } = {}) {
     leaveUnused: mock.fn(),
     segmentDelivered: mock.fn(),
   };
-  /** @type {Record<string, () => void>} */
+  /** @type {Record<string, (event: string, data?: { url?: string }) => void>} */
   const listeners = {};
   const hls = {
     media: /** @type {any} */ (null),
     config: /** @type {any} */ ({ loader: PlainLoader, ...config }),
-    /** @param {string} event @param {() => void} listener */
+    /** @param {string} event @param {(event: string, data?: { url?: string }) => void} listener */
     on: (event, listener) => {
       listeners[event] = listener;
     },
@@ -138,13 +138,13 @@ test("a seek, a new rate or a stall moves the deadlines of what is on its way", 
     buffered: { length: 1, start: () => 0, end: () => 6 },
     played: { length: 1 },
   });
-  listeners.hlsMediaAttached?.();
+  listeners.hlsMediaAttached?.("");
   const { loader } = load("seg1.ts", { frag: { start: 6 } });
   media.dispatchEvent(new Event("seeking"));
   media.dispatchEvent(new Event("waiting"));
   assert.equal(engine.hasten.mock.callCount(), 2);
   assert.equal(engine.stalled.mock.callCount(), 1);
-  listeners.hlsMediaDetaching?.();
+  listeners.hlsMediaDetaching?.("");
   media.dispatchEvent(new Event("waiting"));
   assert.equal(engine.stalled.mock.callCount(), 1);
   loader.destroy();
@@ -202,12 +202,21 @@ test("the deadline is when the playhead gets there; at once while nothing is buf
   assert.ok((requests[1]?.deadlineMs ?? 0) - performance.now() < 200);
 });
 
+test("a content has its name before its first playlist has come, where hls.js says its URL", () => {
+  const { pool, listeners } = page();
+  const [player] = /** @type {any[]} */ ([...pool.players]);
+  listeners.hlsManifestLoading?.("", { url: "https://cdn.example/live/index.m3u8?token=1" });
+  assert.equal(player.content, "cdn.example/live/index.m3u8");
+  listeners.hlsManifestLoading?.("", { url: "not absolute" });
+  assert.equal(player.content, null);
+});
+
 test("an instance is attached once, and leaves with its player", () => {
   const { hls, pool, listeners } = page();
   const { fLoader } = hls.config;
   attachHls(/** @type {any} */ (pool), hls);
   assert.equal(hls.config.fLoader, fLoader);
-  listeners.hlsDestroying?.();
+  listeners.hlsDestroying?.("");
   assert.equal(pool.players.size, 0);
   assert.equal(pool.leaveUnused.mock.callCount(), 1);
 });
