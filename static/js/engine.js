@@ -32,14 +32,15 @@ import { TrackerSocket } from "./io/tracker-socket.js";
  * @property {string} session  16 hex digits
  * @property {number} storeBytes
  * @property {number} uploadBytesPerMs
+ * @property {number} [uploadRatioMax]  without one there is none
  * @property {number} neighbours  wanted
  */
 
 export class Engine {
   /** @param {string} name  content name @param {EngineOptions} options */
-  constructor(name, { tracker, session, storeBytes, uploadBytesPerMs, neighbours }) {
+  constructor(name, { tracker, session, storeBytes, uploadBytesPerMs, uploadRatioMax, neighbours }) {
     this.content = contentId(name);
-    this._node = new PeerNode({ session, storeBytes, uploadBytesPerMs }, now());
+    this._node = new PeerNode({ session, storeBytes, uploadBytesPerMs, uploadRatioMax }, now());
     this._membership = new Membership(this.content, session, neighbours, Math.random);
     this._socket = new TrackerSocket(tracker, {
       opened: () => this._turn((at) => this._membership.socketOpened(at)),

@@ -12,6 +12,7 @@ import { Engine } from "./engine.js";
  * @property {string | null} content  names the content where the first manifest's host and path would not do
  * @property {number} cacheBytes  most bytes held for neighbours and for playing again
  * @property {number} uploadLimitBps  most bits a second sent to neighbours; 0 sends nothing, Infinity is no limit
+ * @property {number} uploadRatioMax  most bytes sent for each received; Infinity is no limit
  * @property {number} neighbours  connections wanted, 1 to 16
  */
 
@@ -22,6 +23,7 @@ const DEFAULTS = {
   content: null,
   cacheBytes: 64 * 2 ** 20, // half a minute of 16 Mbit/s, or five of 1.6: what a phone's tab can spare
   uploadLimitBps: 20e6, // several viewers at a common bitrate; a home uplink's own limit is usually below
+  uploadRatioMax: 8, // above what a swarm asks of anybody for long; nobody is to carry a crowd
   neighbours: 8, // enough sources that one leaving is not felt, few enough that each is worth its cost
 };
 
@@ -72,12 +74,13 @@ export class Pool {
     if (!this.active) return null;
     const existing = this._engines.get(name);
     if (existing) return existing.broken ? null : existing;
-    const { tracker, cacheBytes, uploadLimitBps, neighbours } = this.options;
+    const { tracker, cacheBytes, uploadLimitBps, uploadRatioMax, neighbours } = this.options;
     const engine = new Engine(name, {
       tracker: signalUrl(tracker),
       session: this.session,
       storeBytes: cacheBytes,
       uploadBytesPerMs: uploadLimitBps / 8000,
+      uploadRatioMax,
       neighbours,
     });
     this._engines.set(name, engine);
@@ -172,13 +175,14 @@ function checked(options) {
     if (!(key in DEFAULTS))
       throw new TypeError(`PeerPool: there is no option "${key}"; there are ${Object.keys(DEFAULTS).join(", ")}`);
   }
-  const { tracker, enabled, content, cacheBytes, uploadLimitBps, neighbours } = options;
+  const { tracker, enabled, content, cacheBytes, uploadLimitBps, uploadRatioMax, neighbours } = options;
   if (tracker !== "") signalUrl(tracker);
   if (typeof enabled !== "boolean") throw new TypeError("PeerPool: enabled is true or false");
   if (content !== null && (typeof content !== "string" || content === ""))
     throw new TypeError("PeerPool: content is a name or null");
   if (!(cacheBytes >= 0)) throw new TypeError("PeerPool: cacheBytes is a number of bytes, 0 or more");
   if (!(uploadLimitBps >= 0)) throw new TypeError("PeerPool: uploadLimitBps is a number of bits a second, 0 or more");
+  if (!(uploadRatioMax >= 0)) throw new TypeError("PeerPool: uploadRatioMax is a number, 0 or more");
   if (!Number.isInteger(neighbours) || neighbours < 1 || neighbours > 16) throw new TypeError("PeerPool: neighbours is 1 to 16");
   return options;
 }

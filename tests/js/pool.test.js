@@ -11,6 +11,7 @@ test("an option that does not exist, or cannot be so, is a clear error and chang
     [{ content: "" }, /content/],
     [{ cacheBytes: -1 }, /cacheBytes/],
     [{ uploadLimitBps: Number.NaN }, /uploadLimitBps/],
+    [{ uploadRatioMax: -1 }, /uploadRatioMax/],
     [{ neighbours: 17 }, /neighbours/],
   ])) {
     assert.throws(() => pool.configure(options), word);
