@@ -38,7 +38,7 @@ import { TrackerSocket } from "./io/tracker-socket.js";
 
 export class Engine {
   /** @param {string} name  content name @param {EngineOptions} options */
-  constructor(name, { tracker, session, storeBytes, uploadBytesPerMs, uploadRatioMax, neighbours }) {
+  constructor(name, { tracker, session, storeBytes, uploadBytesPerMs, uploadRatioMax = Number.POSITIVE_INFINITY, neighbours }) {
     this.content = contentId(name);
     this._node = new PeerNode({ session, storeBytes, uploadBytesPerMs, uploadRatioMax }, now());
     this._membership = new Membership(this.content, session, neighbours, Math.random);
