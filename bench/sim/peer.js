@@ -240,6 +240,7 @@ export class SimPeer {
         const events = this._requests.get(command.request);
         this._requests.delete(command.request);
         events?.delivered(command.bytes, command.timing, command.peerBytes);
+        this.membership.settled(this.world.clock.nowMs);
         break;
       }
       case "fail": {

@@ -100,6 +100,11 @@ export class Engine {
     if (this._requests.delete(request)) this._turn((at) => this._node.cancel(request, at));
   }
 
+  /** The player shows its first frame: the page has time for more connections now. */
+  settled() {
+    this._turn((at) => this._membership.settled(at));
+  }
+
   /** A player ran dry; for the tracker's totals. */
   stalled() {
     this._stalls++;

@@ -14,6 +14,7 @@ import { Links } from "./links.js";
 import {
   CLUSTER_SIZE_MAX,
   DIALS_AT_ONCE,
+  FIRST_DIALS,
   INTERVAL_MAX_MS,
   INTERVAL_MIN_MS,
   PONG_TIMEOUT_MS,
@@ -21,6 +22,7 @@ import {
   RECONNECT_LONG_CAP_MS,
   RECONNECT_LONG_MS,
   RECONNECT_SHORT_CAP_MS,
+  SETTLE_MS,
   WANT_AGAIN_MS,
 } from "./tuning.js";
 
@@ -64,6 +66,10 @@ export class Membership {
     /** Offered by the tracker and not yet dialled, best first. @type {string[]} */
     this._spare = [];
     this._attempt = 0;
+    /** Until then only a few connections are made. */
+    this._settledMs = Number.POSITIVE_INFINITY;
+    /** When that is looked at. */
+    this._settleMs = Number.POSITIVE_INFINITY;
     /** @type {number | null} */
     this._lostMs = null;
     this._reconnectMs = Number.POSITIVE_INFINITY;
@@ -88,7 +94,7 @@ export class Membership {
 
   /** @returns {number} when to call timerFired; Infinity for never */
   get nextTimerMs() {
-    return Math.min(this._reconnectMs, this._wantMs, this._pingMs, this._reportMs, this._links.wakeMs);
+    return Math.min(this._reconnectMs, this._wantMs, this._pingMs, this._reportMs, this._links.wakeMs, this._settleMs);
   }
 
   // ---- in: the page ----
@@ -153,7 +159,7 @@ export class Membership {
 
   _sleep() {
     this._spare = [];
-    this._reconnectMs = this._wantMs = this._pingMs = this._reportMs = Number.POSITIVE_INFINITY;
+    this._reconnectMs = this._wantMs = this._pingMs = this._reportMs = this._settleMs = Number.POSITIVE_INFINITY;
   }
 
   /** @param {Message} message  JSON of a known shape is not assumed @param {number} nowMs */
@@ -223,6 +229,13 @@ export class Membership {
     this._dial(nowMs);
   }
 
+  /** The player has begun: from now on connections may take the page's time. @param {number} nowMs */
+  settled(nowMs) {
+    if (nowMs >= this._settledMs) return;
+    this._settledMs = nowMs;
+    this._dial(nowMs);
+  }
+
   /** It is lost, or could not be had. @param {number} id @param {number} nowMs */
   linkClosed(id, nowMs) {
     if (this._links.remove(id)) this._dial(nowMs);
@@ -249,6 +262,7 @@ export class Membership {
       this.state = "connecting";
       this._commands.push({ type: "openSocket" });
     }
+    if (nowMs >= this._settleMs) this._settleMs = Number.POSITIVE_INFINITY; // dials below
     if (nowMs >= this._pingMs) this._ping(nowMs);
     if (nowMs >= this._reportMs) {
       this._reportMs = nowMs + this._reportIntervalMs;
@@ -275,6 +289,7 @@ export class Membership {
     this._wantMs = nowMs + WANT_AGAIN_MS * (1 + this._random());
     this.clusterSize = bounded(message.cluster_size, 1, CLUSTER_SIZE_MAX, 1);
     this._commands.push({ type: "joined", peer: this.peer, clusterSize: this.clusterSize });
+    if (this._settledMs === Number.POSITIVE_INFINITY) this._settledMs = this._settleMs = nowMs + SETTLE_MS;
     this._spare = peerIds(message.neighbours);
     this._dial(nowMs);
   }
@@ -321,7 +336,8 @@ export class Membership {
 
   /** Offers to as many of the spare as there is room for, a few at a time: each costs the page some of the time its first frame needs. @param {number} nowMs */
   _dial(nowMs) {
-    while (this.state === "joined" && this._links.size < this.wanted && this._links.pending().length < DIALS_AT_ONCE) {
+    const wanted = nowMs < this._settledMs ? Math.min(this.wanted, FIRST_DIALS) : this.wanted;
+    while (this.state === "joined" && this._links.size < wanted && this._links.pending().length < DIALS_AT_ONCE) {
       const peer = this._spare.shift();
       if (peer === undefined) return;
       if (this._links.with(peer) || peer === this.peer) continue;

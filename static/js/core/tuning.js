@@ -139,6 +139,10 @@ export const PROGRESS_INTERVAL_MS = 10;
 /** For this long after its start a peer does not believe it is alone, though it knows nobody yet. */
 export const JOINING_MS = 3000;
 
+/** Neighbours dialled before the player has its first segment: enough to win the race for it, few enough not to slow it down, ... */
+export const FIRST_DIALS = 2;
+/** ... unless it takes longer than this. */
+export const SETTLE_MS = 1000;
 /** Connections being set up before the next is dialled. Each costs the page some ms of the time its first frame needs. */
 export const DIALS_AT_ONCE = 3;
 /** ICE has failed by then or never ends: it gives up on a pair after some 10 s. */

@@ -71,6 +71,7 @@ class HlsSession {
         this._waited();
         this._hasten();
       },
+      loadeddata: () => this.engine?.settled(),
       seeking: () => this._hasten(),
       ratechange: () => this._hasten(),
     };

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { seeded } from "../../../bench/sim/random.js";
 import { NEIGHBOURS_MAX } from "../../../static/js/core/constants.js";
 import { Membership } from "../../../static/js/core/membership.js";
-import { CONNECT_TIMEOUT_MS } from "../../../static/js/core/tuning.js";
+import { CONNECT_TIMEOUT_MS, DIALS_AT_ONCE, FIRST_DIALS, SETTLE_MS } from "../../../static/js/core/tuning.js";
 
 const CONTENT = "ab".repeat(20);
 const SESSION = "00".repeat(8);
@@ -49,6 +49,24 @@ test("a joiner says who it is, then dials whom the tracker names, with the track
   const dials = only(membership, "dial");
   assert.equal(dials.length, 2);
   assert.deepEqual(dials[0]?.iceServers, [{ urls: "stun:stun.example" }]);
+});
+
+test("before the player has begun only a few are dialled, and never many at once", () => {
+  const names = Array.from({ length: 8 }, (_, index) => peer(index + 1));
+  const membership = joined(names);
+  assert.equal(only(membership, "dial").length, FIRST_DIALS);
+  membership.settled(200);
+  assert.equal(only(membership, "dial").length, DIALS_AT_ONCE - FIRST_DIALS);
+  membership.linkOpened(1, 300);
+  assert.equal(only(membership, "dial").length, 1);
+});
+
+test("a player that does not begin is not waited for", () => {
+  const membership = joined([peer(1), peer(2), peer(3)]);
+  assert.equal(only(membership, "dial").length, FIRST_DIALS);
+  assert.equal(membership.nextTimerMs, SETTLE_MS);
+  membership.timerFired(SETTLE_MS);
+  assert.equal(only(membership, "dial").length, 1);
 });
 
 test("signals go to the peer behind the link, and the answer reaches the link that offered", () => {

@@ -42,6 +42,7 @@ function page({ active = true, config = {} } = {}) {
       /** @type {any} */ (requests[request]).cancelled = true;
     },
     stalled: mock.fn(),
+    settled: mock.fn(),
     hasten: mock.fn(),
   };
   const pool = {
