@@ -144,7 +144,7 @@ class Reader:
 PIECES_MAX = constants.MAX_SEGMENT_BYTES // constants.PIECE_BYTES
 
 
-def decode(data: bytes) -> Fields:
+def decode(data: bytes) -> Fields:  # noqa: PLR0912 - a branch a frame type
     """Decode one frame into a vector's fields.
 
     Raises:
