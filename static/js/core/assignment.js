@@ -40,15 +40,15 @@ export const supplies = ({ pieces }, index) => pieces === null || pieces.has(ind
 export function assign(download, suppliers, surroundings, nowMs) {
   /** @type {Assignment} */
   const assignment = { asks: new Map(), cancels: new Map() };
-  let room = suppliers.length > 0 ? surroundings.roomPieces : 0;
-  if (room <= 0) return assignment;
+  if (suppliers.length === 0) return assignment;
+  let room = surroundings.roomPieces;
   for (const index of openPieces(download, suppliers, surroundings.session)) {
     const supplier = fastest(download, index, suppliers);
     if (!supplier || !takenFromOthers(download, index, supplier, assignment)) continue;
-    if (supplier.pieceEtaMs >= httpEtaMs(download, index, surroundings, nowMs)) continue;
+    if (room <= 0 || supplier.pieceEtaMs >= httpEtaMs(download, index, surroundings, nowMs)) continue;
     download.ask(index, supplier, nowMs);
     append(assignment.asks, supplier, index);
-    if (--room <= 0) break;
+    room--;
   }
   for (const indexes of assignment.asks.values()) indexes.sort((a, b) => a - b);
   moveOverdue(download, assignment, nowMs);
@@ -65,7 +65,8 @@ function takenFromOthers(download, index, supplier, { cancels }) {
   const [ask] = asks ?? [];
   if (!asks || !ask || asks.some(({ overdue }) => overdue)) return true;
   const worthIt = ask.neighbour.queueMs > MOVE_FACTOR * supplier.pieceEtaMs + MOVE_MIN_MS;
-  if (asks.length > 1 || ask.cancelling || !worthIt) return false;
+  const movedAlready = cancels.get(ask.neighbour)?.length ?? 0;
+  if (asks.length > 1 || ask.cancelling || !worthIt || movedAlready >= supplier.window) return false;
   ask.cancelling = true;
   append(cancels, ask.neighbour, index);
   return false;

@@ -101,10 +101,16 @@ export class Downloads {
     if (held) return this._requests.answer(held, nowMs);
     const key = refKey(source.ref);
     const download = this._all.get(key) ?? this._begin(source, nowMs);
-    download.source = source; // of one that was anticipated the URL was not known
+    if (download.source !== source) this._located(download, source);
     const request = this._requests.add(download, Number.isFinite(deadlineMs) ? deadlineMs : nowMs);
     this._advance(download, nowMs);
     return request;
+  }
+
+  /** Where it is on the CDN; of one that was anticipated that was not known. @param {Download} download @param {SegmentSource} source */
+  _located(download, source) {
+    download.source = source;
+    if (source.rangeStart !== null && source.rangeEnd !== null) this._sized(download, source.rangeEnd - source.rangeStart);
   }
 
   /** @param {SegmentSource} source @param {number} nowMs @returns {Download} */

@@ -2,6 +2,8 @@
 
 /** Weight of a new sample. A fifth: settles in about ten pieces, one odd sample moves it little. */
 const SMOOTHING = 0.2;
+/** Of a drain that is measured: some pieces at an ordinary uplink. */
+const DRAIN_SAMPLE_MS = 200;
 
 /** An exponentially weighted mean that starts from a guess. */
 export class Average {
@@ -38,32 +40,43 @@ export class PeakRate {
   }
 }
 
-/** The rate at which a buffer that is kept filled drains: counted only while there is something in it. */
+/**
+ * The rate at which a buffer drains. Where something was left at both of two looks, what left between them is a sample; where
+ * nothing was left, nobody knows since when, and it is a bound from below.
+ */
 export class DrainMeter {
   /** @param {number} nowMs */
   constructor(nowMs) {
     this.rateBytesPerMs = 0;
-    this._busy = false;
-    this._sinceMs = nowMs;
+    this._measured = false;
+    this._filled = false;
+    this._lookedMs = nowMs;
     this._busyMs = 0;
     this._leftBytes = 0;
   }
 
-  /** @param {boolean} busy  whether anything is buffered now @param {number} nowMs */
-  busy(busy, nowMs) {
-    if (this._busy) this._busyMs += nowMs - this._sinceMs;
-    this._sinceMs = nowMs;
-    this._busy = busy;
-    if (this._busyMs < 200) return;
-    const rate = this._leftBytes / this._busyMs;
-    this.rateBytesPerMs = this.rateBytesPerMs === 0 ? rate : this.rateBytesPerMs + 0.3 * (rate - this.rateBytesPerMs);
+  /** @param {number} leftBytes  that left since the last look @param {boolean} filled  whether something is left @param {number} nowMs */
+  look(leftBytes, filled, nowMs) {
+    const tookMs = nowMs - this._lookedMs;
+    if (this._filled && filled) {
+      this._busyMs += tookMs;
+      this._leftBytes += leftBytes;
+    } else if (this._filled) {
+      const boundBytesPerMs = leftBytes / Math.max(1, tookMs);
+      if (boundBytesPerMs > this.rateBytesPerMs) this._sample(boundBytesPerMs);
+    }
+    this._lookedMs = nowMs;
+    this._filled = filled;
+    if (this._busyMs < DRAIN_SAMPLE_MS) return;
+    if (!this._measured) this.rateBytesPerMs = 0; // it was only a bound
+    this._measured = true;
+    this._sample(this._leftBytes / this._busyMs);
     this._busyMs = this._leftBytes = 0;
   }
 
-  /** @param {number} sizeBytes  that left the buffer @param {number} nowMs */
-  left(sizeBytes, nowMs) {
-    this._leftBytes += sizeBytes;
-    this.busy(this._busy, nowMs);
+  /** @param {number} rateBytesPerMs */
+  _sample(rateBytesPerMs) {
+    this.rateBytesPerMs += (this.rateBytesPerMs === 0 ? 1 : SMOOTHING) * (rateBytesPerMs - this.rateBytesPerMs);
   }
 }
 

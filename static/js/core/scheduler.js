@@ -172,8 +172,9 @@ function backoffOver(download, surroundings, spareMs, nowMs) {
 function turnMs(download, surroundings, spareMs) {
   const { groupSize, session, election } = surroundings;
   const durationMs = download.source.durationSec * 1000;
-  const lagMs = poorFetcherMs(download, surroundings, durationMs);
   const turn = download.source.live ? election.turn(download.ref) : "open";
+  // Who stands is judged more mildly: it is a measurement that wavers, and a change costs more than a little slowness.
+  const lagMs = poorFetcherMs(download, surroundings, turn === "ours" ? durationMs : durationMs / 2);
   if (turn === "ours" && lagMs === 0) return 0;
   const maxMs = Math.min(durationMs * BACKOFF_OF_DURATION, spareMs * BACKOFF_OF_SLACK, BACKOFF_MAX_MS);
   const backoff = backoffMs(variate(session, download.ref, download.attempt++), maxMs, groupSize);
@@ -183,15 +184,15 @@ function turnMs(download, surroundings, spareMs) {
 /**
  * Who would be a poor fetcher for the others lets them go first: one that fetches, or passes on, slower than the stream plays, and
  * one that does not share what it fetched.
- * @param {Download} download @param {Surroundings} surroundings @param {number} durationMs
+ * @param {Download} download @param {Surroundings} surroundings @param {number} allowedMs  for fetching it, and for passing on all of it once
  * @returns {number} milliseconds on top of the backoff; 0 for a good one
  */
-function poorFetcherMs(download, surroundings, durationMs) {
+function poorFetcherMs(download, surroundings, allowedMs) {
   const { groupSize, uploads, uplinkBytesPerMs } = surroundings;
   if (groupSize <= 1) return 0;
   if (!uploads) return Number.POSITIVE_INFINITY;
   const uploadMs = uplinkBytesPerMs > 0 ? download.missingBytes / uplinkBytesPerMs : 0;
-  return Math.max(0, httpNeedMs(download, surroundings) - durationMs / 2, uploadMs - durationMs / 2);
+  return Math.max(0, httpNeedMs(download, surroundings) - allowedMs, uploadMs - allowedMs);
 }
 
 /**

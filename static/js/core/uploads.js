@@ -154,12 +154,10 @@ export class Uploads {
   drained(neighbour, bufferedBytes, nowMs) {
     const lane = this._lanes.get(neighbour);
     if (!lane) return;
-    if (bufferedBytes < lane.bufferedBytes) {
-      this._meter.left(lane.bufferedBytes - bufferedBytes, nowMs);
-      lane.movedMs = nowMs;
-    }
+    const leftBytes = Math.max(0, lane.bufferedBytes - bufferedBytes);
+    if (leftBytes > 0) lane.movedMs = nowMs;
     lane.bufferedBytes = bufferedBytes;
-    this._meter.busy(this._bufferedBytes(nowMs) > 0, nowMs);
+    this._meter.look(leftBytes, this._bufferedBytes(nowMs) > 0, nowMs);
   }
 
   /**
@@ -191,7 +189,7 @@ export class Uploads {
     if (lane.bufferedBytes === 0) lane.movedMs = nowMs;
     lane.bufferedBytes += sizeBytes;
     this._sentBytes += sizeBytes;
-    this._meter.busy(true, nowMs);
+    this._meter.look(0, true, nowMs);
     return { neighbour, segment, index: wanted.index };
   }
 

@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PIECE_BYTES } from "../../../static/js/core/constants.js";
 import { PeerNode } from "../../../static/js/core/peer-node.js";
-import { decodeFrame, encodeFrame, FRAME, REFUSED_NOT_HELD, REFUSED_NOT_UPLOADING } from "../../../static/js/core/wire.js";
+import {
+  decodeFrame,
+  encodeFrame,
+  FRAME,
+  REFUSED_CANCELLED,
+  REFUSED_NOT_HELD,
+  REFUSED_NOT_UPLOADING,
+} from "../../../static/js/core/wire.js";
 
 /** @typedef {import("../../../static/js/core/wire.js").Frame} Frame */
 
@@ -107,7 +114,7 @@ test("what is held is served, what is not is refused, what is beyond the end is 
   say(node, { type: FRAME.REQUEST, ref, ranges: [[0, 5]] });
   const pieces = sent(node);
   node.drained(1, 0, 50); // one at a time: what a channel has cannot be taken back
-  pieces.push(...sent(node));
+  pieces.push(...sent(node).filter((frame) => frame.type !== FRAME.STATUS));
   assert.deepEqual(
     pieces.map((frame) => frame.type),
     [FRAME.PIECE, FRAME.PIECE],
@@ -164,6 +171,50 @@ test("a claim is passed on once, not back, and not beyond two hops", () => {
   assert.equal(passed.length, 1);
   assert.ok(passed[0]?.type === FRAME.CLAIM && passed[0].hops === 1 && passed[0].to === 2);
   say(node, { type: FRAME.CLAIM, ref: { ...ref, number: 9 }, hops: 2, claimant: THEIRS }, 1);
+  assert.equal(sent(node).length, 0);
+});
+
+test("what a neighbour has word of is taken before our own playlist shows it, and never fetched without its URL", () => {
+  const node = nodeOf();
+  greet(node);
+  const live = { ...source, live: true };
+  node.request(live, 10_000, 0);
+  const next = { ...ref, number: 8 };
+  say(node, { type: FRAME.PROGRESS, ref: { ...ref, number: 12 }, sizeBytes: 3, ranges: [[0, 1]] });
+  say(node, { type: FRAME.PROGRESS, ref: next, sizeBytes: 3, ranges: [[0, 1]] });
+  const asked = sent(node).filter((frame) => frame.type === FRAME.REQUEST);
+  assert.deepEqual(
+    asked.map((frame) => (frame.type === FRAME.REQUEST ? frame.ref.number : 0)),
+    [8],
+  );
+  say(node, { type: FRAME.PIECE, ref: next, sizeBytes: 3, index: 0, payload: Uint8Array.of(1, 2, 3) }, 1, 50);
+  assert.ok(commands(node, "whole").length === 1);
+  node.request({ ...live, ref: next, rangeStart: 10, rangeEnd: 13 }, 10_000, 100);
+  const [delivery] = commands(node, "deliver");
+  assert.ok(delivery?.type === "deliver" && delivery.peerBytes === 3);
+});
+
+test("a piece moves to another neighbour when the first has confirmed that it will not send it", () => {
+  const node = nodeOf();
+  greet(node, 1, "00000000000000aa");
+  greet(node, 2, "00000000000000bb");
+  const sizeBytes = 40 * PIECE_BYTES;
+  say(node, { type: FRAME.PROGRESS, ref, sizeBytes, ranges: [[0, 40]] }, 1);
+  node.request(source, 60_000, 0);
+  assert.ok(sent(node).some((frame) => frame.type === FRAME.REQUEST && frame.to === 1));
+  say(node, { type: FRAME.PROGRESS, ref, sizeBytes, ranges: [[0, 40]] }, 2, 10);
+  const [moved, ...rest] = sent(node);
+  assert.ok(moved?.type === FRAME.CANCEL && moved.to === 1 && rest.length === 0);
+  say(node, { type: FRAME.REFUSE, ref, reason: REFUSED_CANCELLED, ranges: moved.ranges }, 1, 20);
+  const again = sent(node).filter((frame) => frame.type === FRAME.REQUEST);
+  assert.ok(again.some((frame) => frame.to === 2));
+});
+
+test("our own claim that comes round is no news", () => {
+  const node = nodeOf();
+  greet(node, 1, "00000000000000aa");
+  greet(node, 2, "00000000000000bb");
+  say(node, { type: FRAME.CLAIM, ref, hops: 1, claimant: OURS }, 1);
   assert.equal(sent(node).length, 0);
 });
 

@@ -31,12 +31,21 @@ test("no rate passes nothing for ever, no cap passes all", () => {
   assert.equal(new TokenBucket(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 0).take(1e12, 0), 0);
 });
 
+test("a buffer that was found empty drained at least that fast", () => {
+  const meter = new DrainMeter(0);
+  for (let nowMs = 0; nowMs < 100; nowMs += 10) {
+    meter.look(0, true, nowMs);
+    meter.look(32_768, false, nowMs + 2);
+  }
+  assert.ok(Math.abs(meter.rateBytesPerMs - 16_384) < 1, `${meter.rateBytesPerMs}`);
+});
+
 test("a drain is measured while there is something to drain, not while it is idle", () => {
   const meter = new DrainMeter(0);
   for (let nowMs = 0; nowMs < 10_000; nowMs += 1000) {
-    meter.busy(true, nowMs);
-    meter.left(30_000, nowMs + 50);
-    meter.busy(false, nowMs + 50);
+    meter.look(0, true, nowMs);
+    meter.look(30_000, true, nowMs + 50);
+    meter.look(10_000, false, nowMs + 500); // empty, nobody knows since when
   }
   assert.ok(Math.abs(meter.rateBytesPerMs - 600) < 1, `${meter.rateBytesPerMs}`);
 });
