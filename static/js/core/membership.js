@@ -68,6 +68,8 @@ export class Membership {
     this._attempt = 0;
     /** Until then only a few connections are made. */
     this._settledMs = Number.POSITIVE_INFINITY;
+    /** What came from others meanwhile; bounded by the links there may be and the tracker's bound of candidates. @type {(AcceptCommand | CandidateCommand)[]} */
+    this._waiting = [];
     /** When that is looked at. */
     this._settleMs = Number.POSITIVE_INFINITY;
     /** @type {number | null} */
@@ -159,6 +161,7 @@ export class Membership {
 
   _sleep() {
     this._spare = [];
+    this._waiting = [];
     this._reconnectMs = this._wantMs = this._pingMs = this._reportMs = this._settleMs = Number.POSITIVE_INFINITY;
   }
 
@@ -199,7 +202,15 @@ export class Membership {
     } else if (message.type === "candidate") {
       const mid = typeof message.mid === "string" ? message.mid : null;
       const line = typeof message.line === "number" ? message.line : null;
-      this._commands.push({ type: "candidate", link: link.id, candidate: String(message.candidate), mid, line });
+      const command = /** @type {CandidateCommand} */ ({
+        type: "candidate",
+        link: link.id,
+        candidate: String(message.candidate),
+        mid,
+        line,
+      });
+      if (link.offered) this._commands.push(command);
+      else this._whenSettled(command, nowMs);
     } else if (message.type === "decline" || message.type === "gone") {
       this._hangUp(link.id);
       this._dial(nowMs);
@@ -233,6 +244,7 @@ export class Membership {
   settled(nowMs) {
     if (nowMs >= this._settledMs) return;
     this._settledMs = nowMs;
+    this._flush();
     this._dial(nowMs);
   }
 
@@ -262,7 +274,10 @@ export class Membership {
       this.state = "connecting";
       this._commands.push({ type: "openSocket" });
     }
-    if (nowMs >= this._settleMs) this._settleMs = Number.POSITIVE_INFINITY; // dials below
+    if (nowMs >= this._settleMs) {
+      this._settleMs = Number.POSITIVE_INFINITY;
+      this._flush(); // and dials below
+    }
     if (nowMs >= this._pingMs) this._ping(nowMs);
     if (nowMs >= this._reportMs) {
       this._reportMs = nowMs + this._reportIntervalMs;
@@ -331,7 +346,18 @@ export class Membership {
       return;
     }
     const link = this._links.add(from, false, nowMs);
-    this._commands.push({ type: "accept", link: link.id, iceServers: this._iceServers, sdp });
+    this._whenSettled({ type: "accept", link: link.id, iceServers: this._iceServers, sdp }, nowMs);
+  }
+
+  /** An offer of somebody else can wait until the player has begun. @param {AcceptCommand | CandidateCommand} command @param {number} nowMs */
+  _whenSettled(command, nowMs) {
+    if (nowMs >= this._settledMs) this._commands.push(command);
+    else this._waiting.push(command);
+  }
+
+  _flush() {
+    this._commands.push(...this._waiting.filter(({ link }) => this._links.get(link)));
+    this._waiting = [];
   }
 
   /** Offers to as many of the spare as there is room for, a few at a time: each costs the page some of the time its first frame needs. @param {number} nowMs */

@@ -26,12 +26,13 @@ const welcome = (neighbours, clusterSize = neighbours.length + 1) => ({
   report_interval_ms: 30_000,
 });
 
-/** @param {string[]} neighbours @param {{ wanted?: number, clusterSize?: number }} [options] */
-function joined(neighbours, { wanted = 8, clusterSize } = {}) {
+/** @param {string[]} neighbours @param {{ wanted?: number, clusterSize?: number, begun?: boolean }} [options] */
+function joined(neighbours, { wanted = 8, clusterSize, begun = true } = {}) {
   const membership = new Membership(CONTENT, SESSION, wanted, seeded(1));
   membership.start();
   membership.socketOpened(0);
   membership.messageReceived(welcome(neighbours, clusterSize), 0);
+  if (begun) membership.settled(0);
   return membership;
 }
 
@@ -53,7 +54,7 @@ test("a joiner says who it is, then dials whom the tracker names, with the track
 
 test("before the player has begun only a few are dialled, and never many at once", () => {
   const names = Array.from({ length: 8 }, (_, index) => peer(index + 1));
-  const membership = joined(names);
+  const membership = joined(names, { begun: false });
   assert.equal(only(membership, "dial").length, FIRST_DIALS);
   membership.settled(200);
   assert.equal(only(membership, "dial").length, DIALS_AT_ONCE - FIRST_DIALS);
@@ -61,8 +62,24 @@ test("before the player has begun only a few are dialled, and never many at once
   assert.equal(only(membership, "dial").length, 1);
 });
 
+test("an offer that comes before the player has begun is taken up when it has", () => {
+  const membership = joined([], { begun: false });
+  commands(membership);
+  membership.messageReceived({ type: "offer", from: peer(9), sdp: "o" }, 10);
+  membership.messageReceived({ type: "candidate", from: peer(9), candidate: "c", mid: "0", line: 0 }, 20);
+  membership.messageReceived({ type: "offer", from: peer(8), sdp: "o" }, 30);
+  membership.messageReceived({ type: "gone", peer: peer(8) }, 40);
+  assert.deepEqual(only(membership, "accept"), []);
+  membership.settled(300);
+  const taken = commands(membership);
+  assert.deepEqual(
+    taken.map(({ type }) => type),
+    ["accept", "candidate"],
+  );
+});
+
 test("a player that does not begin is not waited for", () => {
-  const membership = joined([peer(1), peer(2), peer(3)]);
+  const membership = joined([peer(1), peer(2), peer(3)], { begun: false });
   assert.equal(only(membership, "dial").length, FIRST_DIALS);
   assert.equal(membership.nextTimerMs, SETTLE_MS);
   membership.timerFired(SETTLE_MS);
