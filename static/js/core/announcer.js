@@ -4,7 +4,7 @@
  */
 
 import { MAX_FRAME_RANGES } from "./constants.js";
-import { groupKey, refKey } from "./identity.js";
+import { groupKey } from "./identity.js";
 import { RangeSet } from "./range-set.js";
 import { Rumours } from "./rumours.js";
 import { PROGRESS_INTERVAL_MS } from "./tuning.js";
@@ -50,7 +50,7 @@ export class Announcer {
   claim(download) {
     if (!download.claimed) this._announce({ type: FRAME.CLAIM, ref: download.ref, hops: 0, claimant: this._neighbourhood.session });
     download.claimed = true;
-    this._rumours.hear(download.ref);
+    this._rumours.hear(download.ref, this._neighbourhood.session);
   }
 
   /** We fetch it no longer, though we may hold some of it. @param {Download} download */
@@ -92,10 +92,7 @@ export class Announcer {
 
   /** A neighbour's claim came. @param {Neighbour} from @param {import("./wire.js").ClaimFrame} claim @param {number} nowMs */
   passOn(from, claim, nowMs) {
-    if (!this._rumours.passesOn(claim.ref, claim.hops, nowMs)) return;
-    const key = refKey(claim.ref);
-    const news = (/** @type {Neighbour} */ other) => !other.holds(claim.ref) && other.claimEndsMs(key) === Number.NEGATIVE_INFINITY;
-    this._announce({ ...claim, hops: claim.hops + 1 }, (other) => other !== from && news(other));
+    if (this._rumours.passesOn(claim, nowMs)) this._announce({ ...claim, hops: claim.hops + 1 }, (other) => other !== from);
   }
 
   /** Tells a newcomer all of it. @param {Neighbour} neighbour @param {Iterable<SegmentRef>} held @param {Iterable<Download>} running */

@@ -156,13 +156,12 @@ export class Downloads {
   claimHeard({ ref, claimant }, nowMs) {
     this._election.heard(ref);
     const download = this._all.get(refKey(ref));
-    if (download?.fetch?.whole && download.claimed && this._election.goesBefore(ref, claimant)) this._yield(download, nowMs);
+    if (this._election.yields(ref, claimant) && download?.fetch?.whole) this._leave(download, nowMs);
     this.offered(ref, nowMs);
   }
 
-  /** Another fetches the same: the next is left to it, and this one too unless it is nearly here or needed soon. @param {Download} download @param {number} nowMs */
-  _yield(download, nowMs) {
-    this._election.yielded(download.ref);
+  /** Another fetches the same: it is left to it, unless it is nearly here or needed soon. @param {Download} download @param {number} nowMs */
+  _leave(download, nowMs) {
     const { heldBytes, sizeBytes } = download.segment;
     if (download.deadlineMs < nowMs + YIELD_SLACK_MS || heldBytes * 2 > (sizeBytes ?? Number.POSITIVE_INFINITY)) return;
     this._ledger.wastedBytes += this._fetches.abort(download, nowMs);

@@ -33,9 +33,15 @@ export class Election {
     term.others = Math.max(term.others, ref.number);
   }
 
-  /** Another fetches it too, and is to be the one. @param {SegmentRef} ref */
-  yielded(ref) {
-    this._term(ref).ours = Number.NEGATIVE_INFINITY;
+  /**
+   * Another fetches what we fetch, or have just fetched: lots are drawn who stands from now on.
+   * @param {SegmentRef} ref @param {string} claimant @returns {boolean} whether it is the other
+   */
+  yields(ref, claimant) {
+    const term = this._terms.get(groupKey(ref));
+    if (term?.ours !== ref.number || !this.goesBefore(ref, claimant)) return false;
+    term.ours = Number.NEGATIVE_INFINITY;
+    return true;
   }
 
   /** @param {SegmentRef} ref @returns {"ours" | "theirs" | "open"} whose turn it is to fetch it */

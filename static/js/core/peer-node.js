@@ -254,7 +254,7 @@ export class PeerNode {
       case FRAME.CLAIM:
         if (frame.claimant === this._neighbourhood.session) break; // our own, come round
         neighbour.claimed(frame.ref, nowMs, frame.claimant === neighbour.session);
-        if (!this._store.has(frame.ref)) this._announcer.passOn(neighbour, frame, nowMs);
+        this._announcer.passOn(neighbour, frame, nowMs);
         this._downloads.claimHeard(frame, nowMs);
         break;
       case FRAME.ABANDON:

@@ -1,6 +1,7 @@
 /**
  * Claims heard of, so that each is passed on once: the word that somebody fetches a segment must outrun the backoffs of
- * peers who are not the fetcher's neighbours.
+ * peers who are not the fetcher's neighbours. Also a second claim of the same segment is: two who both think they stand must hear
+ * of each other.
  */
 
 import { refKey } from "./identity.js";
@@ -18,17 +19,17 @@ export class Rumours {
     this._bucket = new TokenBucket(RUMOURS_PER_MS, RUMOURS_MAX, nowMs);
   }
 
-  /** @param {SegmentRef} ref @returns {boolean} whether it is news */
-  hear(ref) {
-    const key = refKey(ref);
+  /** @param {SegmentRef} ref @param {string} claimant @returns {boolean} whether it is news */
+  hear(ref, claimant) {
+    const key = `${refKey(ref)} ${claimant}`;
     if (this._heard.has(key)) return false;
     if (this._heard.size >= RUMOURS_MAX) this._heard.delete(/** @type {string} */ (this._heard.values().next().value));
     this._heard.add(key);
     return true;
   }
 
-  /** @param {SegmentRef} ref @param {number} hops  it has come @param {number} nowMs @returns {boolean} whether to pass it on */
-  passesOn(ref, hops, nowMs) {
-    return this.hear(ref) && hops < CLAIM_HOPS_MAX && this._bucket.take(1, nowMs) === 0;
+  /** @param {import("./wire.js").ClaimFrame} claim @param {number} nowMs @returns {boolean} whether to pass it on */
+  passesOn({ ref, claimant, hops }, nowMs) {
+    return this.hear(ref, claimant) && hops < CLAIM_HOPS_MAX && this._bucket.take(1, nowMs) === 0;
   }
 }

@@ -90,8 +90,8 @@ export const BACKOFF_OF_DURATION = 0.5;
 export const BACKOFF_OF_SLACK = 1 / 3;
 /** ... and never longer than this. */
 export const BACKOFF_MAX_MS = 2000;
-/** A claim is passed on this often: with eight neighbours each, a thousand peers hear of it within three hops. */
-export const CLAIM_HOPS_MAX = 2;
+/** A claim is passed on this often: with five neighbours each, ten thousand peers hear of it. */
+export const CLAIM_HOPS_MAX = 6;
 /** Claims remembered and passed on at once, and per millisecond after that: a page loads a few segments a second. */
 export const RUMOURS_MAX = 512;
 export const RUMOURS_PER_MS = 0.02;

@@ -35,7 +35,11 @@ test("of two who fetch the same, both agree on who goes first, and the other let
   const loser = new Election("a");
   loser.claimed(ref(7));
   loser.heard(ref(7));
-  loser.yielded(ref(7));
+  const first = ["b", "c", "d", "e", "f", "g", "h"].find((other) => loser.goesBefore(ref(7), other));
+  assert.ok(first);
+  assert.equal(loser.yields(ref(6), first), false); // nothing of ours
+  assert.equal(loser.yields(ref(7), first), true);
+  assert.equal(loser.yields(ref(7), first), false); // once
   assert.equal(loser.turn(ref(8)), "theirs");
 });
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PIECE_BYTES } from "../../../static/js/core/constants.js";
 import { PeerNode } from "../../../static/js/core/peer-node.js";
+import { CLAIM_HOPS_MAX } from "../../../static/js/core/tuning.js";
 import {
   decodeFrame,
   encodeFrame,
@@ -161,7 +162,7 @@ test("what a neighbour holds is asked of it while there is time, and delivered",
   assert.equal(delivery.peerBytes, 3);
 });
 
-test("a claim is passed on once, not back, and not beyond two hops", () => {
+test("a claim is passed on once, not back, and not for ever", () => {
   const node = nodeOf();
   greet(node, 1, "00000000000000aa");
   greet(node, 2, "00000000000000bb");
@@ -170,7 +171,7 @@ test("a claim is passed on once, not back, and not beyond two hops", () => {
   const passed = sent(node);
   assert.equal(passed.length, 1);
   assert.ok(passed[0]?.type === FRAME.CLAIM && passed[0].hops === 1 && passed[0].to === 2);
-  say(node, { type: FRAME.CLAIM, ref: { ...ref, number: 9 }, hops: 2, claimant: THEIRS }, 1);
+  say(node, { type: FRAME.CLAIM, ref: { ...ref, number: 9 }, hops: CLAIM_HOPS_MAX, claimant: THEIRS }, 1);
   assert.equal(sent(node).length, 0);
 });
 
