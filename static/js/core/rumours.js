@@ -6,25 +6,27 @@
 
 import { refKey } from "./identity.js";
 import { TokenBucket } from "./rates.js";
-import { CLAIM_HOPS_MAX, RUMOURS_MAX, RUMOURS_PER_MS } from "./tuning.js";
+import { CLAIM_HOPS_MAX, RUMOURS_MAX, RUMOURS_OF_SEGMENT_MAX, RUMOURS_PER_MS } from "./tuning.js";
 
 /** @typedef {import("./identity.js").SegmentRef} SegmentRef */
 
 export class Rumours {
   /** @param {number} nowMs */
   constructor(nowMs) {
-    /** @type {Set<string>} oldest first */
-    this._heard = new Set();
+    /** Who claimed what. @type {Map<string, Set<string>>} by ref key, oldest first */
+    this._heard = new Map();
     // One bucket for all: what hostile neighbours make us pass on is bounded, whatever they claim.
     this._bucket = new TokenBucket(RUMOURS_PER_MS, RUMOURS_MAX, nowMs);
   }
 
-  /** @param {SegmentRef} ref @param {string} claimant @returns {boolean} whether it is news */
+  /** @param {SegmentRef} ref @param {string} claimant @returns {boolean} whether it is news, and one of the first of that segment */
   hear(ref, claimant) {
-    const key = `${refKey(ref)} ${claimant}`;
-    if (this._heard.has(key)) return false;
-    if (this._heard.size >= RUMOURS_MAX) this._heard.delete(/** @type {string} */ (this._heard.values().next().value));
-    this._heard.add(key);
+    const key = refKey(ref);
+    const claimants = this._heard.get(key) ?? new Set();
+    if (claimants.has(claimant) || claimants.size >= RUMOURS_OF_SEGMENT_MAX) return false;
+    claimants.add(claimant);
+    this._heard.set(key, claimants);
+    if (this._heard.size > RUMOURS_MAX) this._heard.delete(/** @type {string} */ (this._heard.keys().next().value));
     return true;
   }
 

@@ -95,6 +95,8 @@ export const CLAIM_HOPS_MAX = 6;
 /** Claims remembered and passed on at once, and per millisecond after that: a page loads a few segments a second. */
 export const RUMOURS_MAX = 512;
 export const RUMOURS_PER_MS = 0.02;
+/** Claims of one segment passed on: enough for two to hear of each other. When all fetch for themselves it is no news any more. */
+export const RUMOURS_OF_SEGMENT_MAX = 2;
 /** A claim that has not moved for this long is dead. */
 export const CLAIM_PATIENCE_MS = 1500;
 
@@ -129,7 +131,7 @@ export const STATUS_CHANGE = 0.25;
 /** ... and not more often than this. */
 export const STATUS_INTERVAL_MS = 2000;
 /** Neighbours of no use for this long are changed for others, one at a time, ... */
-export const REVIEW_INTERVAL_MS = 30000;
+export const REVIEW_INTERVAL_MS = 120000;
 /** ... by who has at least so many: fewer are kept in reserve. */
 export const REVIEW_NEIGHBOURS_MIN = 6;
 /** How often neighbours are pinged. */
