@@ -79,15 +79,14 @@ export class Announcer {
     for (const { number: old, ...oldGroup } of gone) this._announce({ type: FRAME.DROP, group: oldGroup, ranges: [[old, 1]] });
   }
 
-  /** A neighbour has to make do without these: it may want to hear again that we hold them. @param {Neighbour} neighbour @param {import("./wire.js").HaveFrame} drop @param {(ref: SegmentRef) => boolean} holds */
-  remind(neighbour, { group, ranges }, holds) {
-    const numbers = new RangeSet();
-    for (const [first, count] of ranges) {
-      for (let number = first; number < first + Math.min(count, MAX_FRAME_RANGES); number++)
-        if (holds({ ...group, number })) numbers.add(number);
-    }
-    if (numbers.size > 0 && this._neighbourhood.uploads)
-      this._neighbourhood.send(neighbour, { type: FRAME.HAVE, group, ranges: numbers.ranges() });
+  /** A neighbour has to make do without these: it may want to hear again that we hold them. @param {Neighbour} neighbour @param {import("./wire.js").HaveFrame} drop @param {Iterable<SegmentRef>} held */
+  remind(neighbour, { group, ranges }, held) {
+    const dropped = new RangeSet(ranges);
+    const key = groupKey(group);
+    this._tellHeld(
+      neighbour,
+      [...held].filter((ref) => groupKey(ref) === key && dropped.has(ref.number)),
+    );
   }
 
   /** A neighbour's claim came. @param {Neighbour} from @param {import("./wire.js").ClaimFrame} claim @param {number} nowMs */
@@ -98,18 +97,24 @@ export class Announcer {
   /** Tells a newcomer all of it. @param {Neighbour} neighbour @param {Iterable<SegmentRef>} held @param {Iterable<Download>} running */
   introduce(neighbour, held, running) {
     if (!this._neighbourhood.uploads) return;
-    for (const { group, numbers } of grouped(held)) {
-      const ranges = numbers.ranges();
-      for (let from = 0; from < ranges.length; from += MAX_FRAME_RANGES) {
-        this._neighbourhood.send(neighbour, { type: FRAME.HAVE, group, ranges: ranges.slice(from, from + MAX_FRAME_RANGES) });
-      }
-    }
+    this._tellHeld(neighbour, held);
     for (const { ref, claimed, segment, shared } of running) {
       if (!shared) continue;
       if (claimed) this._neighbourhood.send(neighbour, { type: FRAME.CLAIM, ref, hops: 0, claimant: this._neighbourhood.session });
       if (segment.heldCount === 0 || segment.sizeBytes === null) continue;
       const ranges = segment.held.ranges();
       this._neighbourhood.send(neighbour, { type: FRAME.PROGRESS, ref, sizeBytes: segment.sizeBytes, ranges });
+    }
+  }
+
+  /** @param {Neighbour} neighbour @param {Iterable<SegmentRef>} held */
+  _tellHeld(neighbour, held) {
+    if (!this._neighbourhood.uploads) return;
+    for (const { group, numbers } of grouped(held)) {
+      const ranges = numbers.ranges();
+      for (let from = 0; from < ranges.length; from += MAX_FRAME_RANGES) {
+        this._neighbourhood.send(neighbour, { type: FRAME.HAVE, group, ranges: ranges.slice(from, from + MAX_FRAME_RANGES) });
+      }
     }
   }
 

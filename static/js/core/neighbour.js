@@ -141,7 +141,7 @@ export class Neighbour {
 
   /** @param {SegmentRef} ref @returns {boolean} */
   holds(ref) {
-    return this._held.get(groupKey(ref))?.has(ref.number) ?? false;
+    return this.holdsNumber(groupKey(ref), ref.number);
   }
 
   /** @param {string} group  key @param {number} number @returns {boolean} */
@@ -161,7 +161,7 @@ export class Neighbour {
 
   /** @param {SegmentRef} ref @returns {Partial | undefined} */
   partial(ref) {
-    return this._partials.get(refKey(ref));
+    return this.partialOf(refKey(ref));
   }
 
   /** @param {string} key  of a segment @returns {number} when its claim is dead unless it moves on; -Infinity without one */

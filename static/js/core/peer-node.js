@@ -249,7 +249,7 @@ export class PeerNode {
         break;
       case FRAME.DROP:
         neighbour.dropped(frame.group, frame.ranges);
-        this._announcer.remind(neighbour, frame, (ref) => this._store.has(ref));
+        this._announcer.remind(neighbour, frame, this._store.refs());
         break;
       case FRAME.CLAIM:
         if (frame.claimant === this._neighbourhood.session) break; // our own, come round

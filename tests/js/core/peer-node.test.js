@@ -211,6 +211,17 @@ test("a piece moves to another neighbour when the first has confirmed that it wi
   assert.ok(again.some((frame) => frame.to === 2));
 });
 
+test("who lets a segment go hears that we hold it, at a cost that its frame does not set", () => {
+  const node = holder();
+  greet(node);
+  const { number: _, ...group } = ref;
+  const ranges = Array.from({ length: 1000 }, (_value, index) => /** @type {[number, number]} */ ([index * 1e9, 5e8]));
+  say(node, { type: FRAME.DROP, group, ranges });
+  const [told, ...rest] = sent(node);
+  assert.ok(told?.type === FRAME.HAVE && told.to === 1 && rest.length === 0);
+  assert.deepEqual(told.ranges, [[7, 1]]);
+});
+
 test("our own claim that comes round is no news", () => {
   const node = nodeOf();
   greet(node, 1, "00000000000000aa");
