@@ -88,7 +88,7 @@ def _own_ticks() -> int:
             continue
         pid = int(path.parent.name)
         children[int(fields[1])].append(pid)
-        ticks[pid] = int(fields[11]) + int(fields[12])
+        ticks[pid] = sum(int(value) for value in fields[11:15])  # proc(5): its own, and of its children that ended
     family, sum_ticks = [os.getpid()], 0
     while family:
         pid = family.pop()

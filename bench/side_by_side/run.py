@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from playwright.async_api import Error, Page
 
+from bench.processes import Machine
 from bench.side_by_side import figures
 from bench.side_by_side.cases import Plan
-from bench.side_by_side.cpu import jiffies
 from bench.side_by_side.figures import Figures, Report, Times
 from bench.side_by_side.setup import Ground
 from e2e.harness.browsers import Browsers, browsers
@@ -46,7 +46,7 @@ async def run_once(ground: Ground, plan: Plan, tag: str, watch_s: float) -> Resu
     async with browsers() as running:
         seats = [await _seat(running, f"{tag}-{index}") for index in range(1, plan.viewers + 1)]
         version = (await running.get("chromium")).version
-        before = jiffies()
+        before = Machine.now()
         started_s = time.time()
         await _join(ground, plan, seats)
         joined_s = time.time()
@@ -56,14 +56,14 @@ async def run_once(ground: Ground, plan: Plan, tag: str, watch_s: float) -> Resu
         await asyncio.sleep(joined_s + watch_s - time.time())
         times = Times(started_s, joined_s, time.time())
         stayers = await asyncio.gather(*(_read(seat) for seat in seats if seat not in leavers))
-        busy, others = jiffies().since(before)
+        machine = Machine.now().since(before)
     await asyncio.sleep(LOG_SETTLE_S)
     names = {seat.name for seat in seats}
     entries = [
         entry for entry in ground.bed.origin.entries() if entry.viewer in names and entry.started_s < times.ended_s
     ]
     reports = [seat.report for seat in seats if seat.report]
-    return Result(figures.of_run(reports, entries, times, stayers), busy, others, version)
+    return Result(figures.of_run(reports, entries, times, stayers), machine.busy, machine.others, version)
 
 
 async def _seat(running: Browsers, name: str) -> Seat:
