@@ -8,6 +8,8 @@ import { Stream } from "./stream.js";
 /** @typedef {import("./clock.js").Clock} Clock */
 /** @typedef {import("./links.js").Downlink} Downlink */
 
+/** An answer's head. */
+const HEAD_BYTES = 500;
 /** What the CDN sends at once. */
 const CHUNK_BYTES = 16384;
 /** A receiver's queue longer than this slows the sender: TCP keeps no more than about this in the access line. */
@@ -180,8 +182,14 @@ function failed({ client, aborted, events }) {
   if (!client.gone && !aborted) events.failed(503);
 }
 
+/** At the client's downlink. @param {Transfer} transfer */
+function headCame(transfer) {
+  const { client, cdn } = transfer;
+  if (!client.gone) cdn.clock.at(client.downlink.take(HEAD_BYTES), headReceived, transfer);
+}
+
 /** @param {Transfer} transfer */
-function headCame({ client, aborted, events, start, end, body }) {
+function headReceived({ client, aborted, events, start, end, body }) {
   if (!client.gone && !aborted) events.started({ partial: start > 0 || end !== null, sizeBytes: body.length });
 }
 

@@ -7,8 +7,10 @@ same method.
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import zip_longest
 from typing import Final, Protocol
 
+from peerpool.core.constants import NEIGHBOURS_MAX
 from peerpool.core.swarm import Member, Rng, Swarm
 
 # Candidates drawn for each neighbour wanted. Four make the chance that all of them are crowded small, while a choice
@@ -24,10 +26,14 @@ class Selection(Protocol):
 
 
 class LeastConnected:
-    """Random members, those with few neighbours first, so that degrees stay even and newcomers are not lonely."""
+    """Random members: by turns one with few neighbours, so that degrees stay even and newcomers are not lonely, and any.
+
+    With those of few neighbours alone, newcomers would meet newcomers: a chain in the order of joining, long for what must pass
+    from neighbour to neighbour (docs/adr/0007).
+    """
 
     def choose(self, swarm: Swarm, asker: Member, count: int, excluded: Collection[str], rng: Rng) -> list[Member]:
-        """Draw a sample, order it by degree; ties stay in random order because the sort is stable."""
+        """Draw a sample, order half of it by degree; ties stay in random order because sorts are stable."""
         if count <= 0:
             return []
         unwanted = set(excluded)
@@ -35,8 +41,16 @@ class LeastConnected:
         # Enough are drawn that `count` remain however many of them are unwanted.
         drawn = swarm.draw(count * DRAWN_PER_WANTED + len(unwanted), rng)
         candidates = [member for member in drawn if member.peer_id not in unwanted]
-        candidates.sort(key=_degree)
-        return candidates[:count]
+        candidates.sort(key=_full)
+        anyone, rest = candidates[: count // 2], candidates[count // 2 :]
+        lonely = sorted(rest, key=_degree)[: count - len(anyone)]
+        chosen = [member for pair in zip_longest(lonely, anyone) for member in pair if member is not None]
+        return chosen[:count]
+
+
+def _full(member: Member) -> bool:
+    """Whether it would decline."""
+    return member.degree >= NEIGHBOURS_MAX
 
 
 def _degree(member: Member) -> int:

@@ -9,7 +9,7 @@
 
 import { PIECE_BYTES } from "./constants.js";
 import { hash32 } from "./suppression.js";
-import { MOVE_FACTOR, MOVE_MIN_MS, PIECE_RACERS_MAX, RACE_MS } from "./tuning.js";
+import { MOVE_FACTOR, MOVE_MIN_MS, MOVE_OF_AGE, PIECE_RACERS_MAX, RACE_MS } from "./tuning.js";
 
 /** @typedef {import("./download.js").Download} Download */
 /** @typedef {import("./neighbour.js").Neighbour} Neighbour */
@@ -44,7 +44,7 @@ export function assign(download, suppliers, surroundings, nowMs) {
   let room = surroundings.roomPieces;
   for (const index of openPieces(download, suppliers, surroundings.session)) {
     const supplier = fastest(download, index, suppliers);
-    if (!supplier || !takenFromOthers(download, index, supplier, assignment)) continue;
+    if (!supplier || !takenFromOthers(download, index, supplier, assignment, nowMs)) continue;
     if (room <= 0 || supplier.pieceEtaMs >= httpEtaMs(download, index, surroundings, nowMs)) continue;
     download.ask(index, supplier, nowMs);
     append(assignment.asks, supplier, index);
@@ -59,12 +59,14 @@ export function assign(download, suppliers, surroundings, nowMs) {
  * Whether a piece may be asked of a supplier now: nobody else is about to send it, or is overdue with it. One that will be much
  * later than the supplier is told to leave it.
  * @param {Download} download @param {number} index @param {Neighbour} supplier @param {Assignment} assignment
+ * @param {number} nowMs
  */
-function takenFromOthers(download, index, supplier, { cancels }) {
+function takenFromOthers(download, index, supplier, { cancels }, nowMs) {
   const asks = download.asks.get(index);
   const [ask] = asks ?? [];
   if (!asks || !ask || asks.some(({ overdue }) => overdue)) return true;
-  const worthIt = ask.neighbour.queueMs > MOVE_FACTOR * supplier.pieceEtaMs + MOVE_MIN_MS;
+  const waitMs = Math.max(ask.neighbour.queueMs, MOVE_OF_AGE * (nowMs - ask.sentMs));
+  const worthIt = waitMs > MOVE_FACTOR * supplier.pieceEtaMs + MOVE_MIN_MS;
   const movedAlready = cancels.get(ask.neighbour)?.length ?? 0;
   if (asks.length > 1 || ask.cancelling || !worthIt || movedAlready >= supplier.window) return false;
   ask.cancelling = true;

@@ -5,6 +5,7 @@
 
 import { PIECE_BYTES } from "./constants.js";
 import { groupKey, refKey } from "./identity.js";
+import { RecentRate } from "./rates.js";
 import { Segment } from "./segment.js";
 import { OVERDUE_FACTOR, OVERDUE_MIN_MS } from "./tuning.js";
 
@@ -154,8 +155,12 @@ export class Download {
     /** @type {number | null} not before this is the CDN asked again */
     this.retryAtMs = null;
     this.failures = 0;
-    /** When bytes were first asked for, of anybody. @type {number | null} */
+    /** When bytes were first asked for, of anybody; and of a neighbour. @type {number | null} */
     this.startedMs = null;
+    /** @type {number | null} */
+    this.askedMs = null;
+    /** New pieces from neighbours. */
+    this.peerRate = new RecentRate(nowMs);
     /** @type {number | null} */
     this.firstByteMs = null;
     /** @type {number | null} */
@@ -196,6 +201,7 @@ export class Download {
     this.asks.set(index, asks);
     neighbour.inFlightPieces++;
     this.startedMs ??= nowMs;
+    this.askedMs ??= nowMs;
     this.wake(dueMs);
   }
 

@@ -214,6 +214,7 @@ export class Downloads {
       this._ledger.wastedBytes += payload.length;
     } else if (segment.put(index, payload, true)) {
       this._ledger.peerBytes += payload.length;
+      download.peerRate.add(payload.length, nowMs);
       this._gained(download, index, nowMs);
     } else {
       this._ledger.wastedBytes += payload.length;
@@ -326,8 +327,10 @@ export class Downloads {
     }
     if (fetch) {
       this._fetches.start(download, fetch, nowMs);
-      this._announcer.claim(download);
-      this._election.claimed(download.ref);
+      if (download.fetch?.whole) {
+        this._announcer.claim(download);
+        this._election.claimed(download.ref);
+      }
     }
     if (download.fetch) download.wake(download.fetch.heardMs + HTTP_SILENCE_MS);
     if (download.requests.size === 0) download.wake(download.createdMs + ANTICIPATED_MS);
@@ -420,7 +423,7 @@ export class Downloads {
       return;
     }
     const { fetch, segment } = download;
-    if (fetch && segment.sizeBytes !== null && nothingAhead(segment, fetch)) {
+    if (fetch && segment.sizeBytes !== null && this._fetches.overtaken(segment, fetch)) {
       this._ledger.wastedBytes += this._fetches.abort(download, nowMs);
     }
     this._requests.progress(download, nowMs);
@@ -470,11 +473,4 @@ const sizeKey = ({ track, kind }) => `${track}/${kind}`;
 function retriedInTime(download, status) {
   const retryAtMs = /** @type {number} */ (download.retryAtMs);
   return (status === 0 || status === 416 || status >= 500) && retryAtMs + PLAYER_RETRY_MS < download.deadlineMs;
-}
-
-/** Whether a fetch has nothing left to bring that is missing. @param {Segment} segment @param {import("./download.js").Fetch} fetch */
-function nothingAhead(segment, fetch) {
-  const end = Math.min(fetch.endPiece ?? Number.POSITIVE_INFINITY, /** @type {number} */ (segment.pieceCount));
-  for (let index = fetch.currentPiece; index < end; index++) if (!segment.has(index)) return false;
-  return true;
 }

@@ -5,7 +5,13 @@
 import { PIECE_BYTES } from "./constants.js";
 import { Fetch } from "./download.js";
 import { Average } from "./rates.js";
-import { HTTP_FIRST_BYTE_GUESS_MS, HTTP_RATE_GUESS_BYTES_PER_MS, HTTP_RATE_SAMPLE_MIN_BYTES } from "./tuning.js";
+import {
+  HTTP_FIRST_BYTE_GUESS_MS,
+  HTTP_RATE_GUESS_BYTES_PER_MS,
+  HTTP_RATE_SAMPLE_MIN_BYTES,
+  REFETCH_MIN_BYTES,
+  REFETCH_ROUND_TRIPS,
+} from "./tuning.js";
 
 /** @typedef {import("./download.js").Download} Download */
 
@@ -99,6 +105,20 @@ export class Fetches {
     // Aborting what has come to its end would only close a connection that could be used again.
     if (fetch.nextOffset !== download.segment.sizeBytes) this._outbox.push({ type: "abort", job: fetch.job });
     return wasted;
+  }
+
+  /**
+   * Whether a running fetch had better end: nothing that is missing is ahead of it, or so much that neighbours have brought meanwhile is
+   * in between that asking for the rest anew is sooner.
+   * @param {import("./segment.js").Segment} segment  of known size @param {Fetch} fetch
+   */
+  overtaken(segment, fetch) {
+    const end = Math.min(fetch.endPiece ?? Number.POSITIVE_INFINITY, /** @type {number} */ (segment.pieceCount));
+    let next = fetch.currentPiece;
+    while (next < end && segment.has(next)) next++;
+    if (next === end) return true;
+    const skippedBytes = next * PIECE_BYTES - fetch.nextOffset;
+    return skippedBytes > Math.max(REFETCH_MIN_BYTES, REFETCH_ROUND_TRIPS * this.firstByteMs.value * this.rateBytesPerMs.value);
   }
 
   /** How fast the CDN was, if enough came to tell. @param {Fetch} fetch @param {number} nowMs */

@@ -4,6 +4,8 @@
 const SMOOTHING = 0.2;
 /** Of a drain that is measured: some pieces at an ordinary uplink. */
 const DRAIN_SAMPLE_MS = 200;
+/** Some pieces from some neighbours; half of what the word "now" means here. */
+const RECENT_MS = 500;
 
 /** An exponentially weighted mean that starts from a guess. */
 export class Average {
@@ -37,6 +39,36 @@ export class PeakRate {
       this._bytes = 0;
     }
     this._bytes += sizeBytes;
+  }
+}
+
+/** What came in the last half to whole second: how fast something goes just now. */
+export class RecentRate {
+  /** @param {number} nowMs */
+  constructor(nowMs) {
+    this._sinceMs = nowMs;
+    this._bytes = 0;
+    this._bytesBefore = 0;
+  }
+
+  /** @param {number} sizeBytes @param {number} nowMs */
+  add(sizeBytes, nowMs) {
+    this._roll(nowMs);
+    this._bytes += sizeBytes;
+  }
+
+  /** @param {number} nowMs @returns {number} bytes a millisecond; of less than a whole window, as if the rest had been idle */
+  bytesPerMs(nowMs) {
+    this._roll(nowMs);
+    return (this._bytes + this._bytesBefore) / (RECENT_MS + nowMs - this._sinceMs);
+  }
+
+  /** @param {number} nowMs */
+  _roll(nowMs) {
+    if (nowMs < this._sinceMs + RECENT_MS) return;
+    this._bytesBefore = nowMs < this._sinceMs + 2 * RECENT_MS ? this._bytes : 0;
+    this._bytes = 0;
+    this._sinceMs = Math.max(this._sinceMs + RECENT_MS, nowMs - RECENT_MS);
   }
 }
 

@@ -12,15 +12,20 @@
  */
 
 import { assign, supplies } from "./assignment.js";
+import { PIECE_BYTES } from "./constants.js";
 import { backoffMs, variate } from "./suppression.js";
 import {
   BACKOFF_MAX_MS,
   BACKOFF_OF_DURATION,
   BACKOFF_OF_SLACK,
+  BETTER_FETCHERS_FACTOR,
   DEADLINE_MARGIN_MS,
   ELECTION_HOLD_MS,
   HEDGE_SPREAD,
   HTTP_SAFETY,
+  PEERS_PACE_MS,
+  PEERS_PACE_TRUST,
+  SHORTFALL_MIN,
 } from "./tuning.js";
 
 /** @typedef {import("./download.js").Download} Download */
@@ -126,10 +131,9 @@ function considerFetch(download, suppliers, surroundings, nowMs) {
   }
   const spareMs = download.deadlineMs - DEADLINE_MARGIN_MS - httpNeedMs(download, surroundings) - nowMs;
   const othersAtWork = suppliers.length > 0 || claimAlive(download, surroundings.neighbours, nowMs);
-  const due = othersAtWork
-    ? peersTooLate(download, suppliers, surroundings, spareMs, nowMs)
-    : backoffOver(download, surroundings, spareMs, nowMs);
-  return due ? missingSpan(download, surroundings) : null;
+  if (!othersAtWork) return backoffOver(download, surroundings, spareMs, nowMs) ? missingSpan(download, surroundings) : null;
+  if (!peersTooLate(download, suppliers, surroundings, spareMs, nowMs)) return null;
+  return missingSpan(download, surroundings, shortfallPieces(download, nowMs));
 }
 
 /** @param {Download} download @param {Surroundings} surroundings @returns {number} */
@@ -182,17 +186,24 @@ function turnMs(download, surroundings, spareMs) {
 }
 
 /**
- * Who would be a poor fetcher for the others lets them go first: one that fetches, or passes on, slower than the stream plays, and
- * one that does not share what it fetched.
+ * Who would be a poor fetcher for the others lets them go first: one that fetches, or passes on, slower than the stream plays, or
+ * passes on slower than most neighbours would, and one that does not share what it fetched.
  * @param {Download} download @param {Surroundings} surroundings @param {number} allowedMs  for fetching it, and for passing on all of it once
  * @returns {number} milliseconds on top of the backoff; 0 for a good one
  */
 function poorFetcherMs(download, surroundings, allowedMs) {
-  const { groupSize, uploads, uplinkBytesPerMs } = surroundings;
+  const { groupSize, uploads, uplinkBytesPerMs, neighbours } = surroundings;
   if (groupSize <= 1) return 0;
   if (!uploads) return Number.POSITIVE_INFINITY;
   const uploadMs = uplinkBytesPerMs > 0 ? download.missingBytes / uplinkBytesPerMs : 0;
-  return Math.max(0, httpNeedMs(download, surroundings) - allowedMs, uploadMs - allowedMs);
+  const allowedUploadMs = uplinkBytesPerMs < commonUplink(neighbours) ? allowedMs / BETTER_FETCHERS_FACTOR : allowedMs;
+  return Math.max(0, httpNeedMs(download, surroundings) - allowedMs, uploadMs - allowedUploadMs);
+}
+
+/** @param {Iterable<Neighbour>} neighbours @returns {number} the median of what their uplinks carry, bytes a millisecond; 0 while none is known */
+function commonUplink(neighbours) {
+  const known = [...neighbours].map(({ uplinkBytesPerMs }) => uplinkBytesPerMs).filter((rate) => rate > 0);
+  return known.sort((one, other) => one - other)[known.length >> 1] ?? 0;
 }
 
 /**
@@ -209,36 +220,51 @@ function peersTooLate(download, suppliers, surroundings, spareMs, nowMs) {
     return false;
   }
   const leftMs = download.deadlineMs - DEADLINE_MARGIN_MS - nowMs;
-  if (peersEtaMs(download, suppliers) > leftMs) return true;
+  if (peersEtaMs(download, suppliers, nowMs) > leftMs) return true;
   download.wake(nowMs + Math.max(20, leftMs / 4));
   return false;
 }
 
 /**
- * @param {Download} download @param {Supplier[]} suppliers
+ * What is thought of the suppliers is a guess until they have been asked for a while; then their pace is known.
+ * @param {Download} download @param {Supplier[]} suppliers @param {number} nowMs
  * @returns {number} milliseconds until peers have delivered all; Infinity if some piece is nowhere among them
  */
-function peersEtaMs(download, suppliers) {
+function peersEtaMs(download, suppliers, nowMs) {
   if (download.segment.sizeBytes === null) return Number.POSITIVE_INFINITY;
+  for (let index = 0; index < download.likelyPieceCount; index++) {
+    if (!download.segment.has(index) && !suppliers.some((supplier) => supplies(supplier, index))) return Number.POSITIVE_INFINITY;
+  }
   let rate = 0;
   let rttMs = 0;
   for (const { neighbour } of suppliers) {
     rate += neighbour.rateBytesPerMs.value;
     rttMs = Math.max(rttMs, neighbour.rttMs.value);
   }
-  for (let index = 0; index < download.likelyPieceCount; index++) {
-    if (!download.segment.has(index) && !suppliers.some((supplier) => supplies(supplier, index))) return Number.POSITIVE_INFINITY;
-  }
+  const paceKnown = download.askedMs !== null && nowMs >= download.askedMs + PEERS_PACE_MS;
+  if (paceKnown) rate = Math.min(rate, download.peerRate.bytesPerMs(nowMs));
   return rttMs + download.missingBytes / rate;
+}
+
+/**
+ * What peers will not bring in time at their pace.
+ * @param {Download} download @param {number} nowMs @returns {number} pieces, at least one
+ */
+function shortfallPieces(download, nowMs) {
+  const leftMs = Math.max(0, download.deadlineMs - DEADLINE_MARGIN_MS - nowMs);
+  const comingBytes = PEERS_PACE_TRUST * leftMs * download.peerRate.bytesPerMs(nowMs);
+  const { missingBytes } = download;
+  return Math.max(1, Math.ceil(Math.max(missingBytes - comingBytes, missingBytes * SHORTFALL_MIN) / PIECE_BYTES));
 }
 
 /**
  * The part to fetch: from the first to the last missing piece, or the longest missing run where what is held between
  * would be fetched again for nothing; the whole where the size is unknown or ranges are refused.
  * @param {Download} download @param {Surroundings} surroundings
+ * @param {number} [mostPieces]  of it, from its start: peers bring the rest
  * @returns {{ startPiece: number, endPiece: number | null }}
  */
-function missingSpan(download, surroundings) {
+function missingSpan(download, surroundings, mostPieces = Number.POSITIVE_INFINITY) {
   const { segment } = download;
   const count = segment.pieceCount;
   if (count === null || segment.heldCount === 0 || !surroundings.takesRanges(download.source.url)) {
@@ -254,7 +280,7 @@ function missingSpan(download, surroundings) {
   const start = /** @type {[number, number]} */ (gaps[0])[0];
   const end = /** @type {[number, number]} */ (gaps.at(-1))[1];
   const missing = count - segment.heldCount;
-  if (missing * 4 >= (end - start) * 3) return { startPiece: start, endPiece: end };
-  const [longestStart, longestEnd] = gaps.reduce((best, gap) => (gap[1] - gap[0] > best[1] - best[0] ? gap : best));
-  return { startPiece: longestStart, endPiece: longestEnd };
+  const longest = () => gaps.reduce((best, gap) => (gap[1] - gap[0] > best[1] - best[0] ? gap : best));
+  const [from, until] = missing * 4 >= (end - start) * 3 ? [start, end] : longest();
+  return { startPiece: from, endPiece: Math.min(until, from + mostPieces) };
 }

@@ -44,6 +44,8 @@ export const OVERDUE_MIN_MS = 400;
 export const MOVE_FACTOR = 1.5;
 /** ... and by no less than a short round trip, for that is what asking costs. */
 export const MOVE_MIN_MS = 30;
+/** What has waited for some time is expected to wait for this part of it again: its sender has others to serve. */
+export const MOVE_OF_AGE = 0.5;
 /** With less time than this to the deadline an overdue piece is raced, with more it is moved: asked of another and taken back. */
 export const RACE_MS = 1500;
 /** One piece is on its way from at most this many neighbours. */
@@ -63,6 +65,16 @@ export const PEERS_GRACE_MS = 4000;
 export const HTTP_SILENCE_MS = 10000;
 /** A body shorter than this says little of the CDN's rate: it fits a congestion window. */
 export const HTTP_RATE_SAMPLE_MIN_BYTES = 65536;
+/** A fetch that comes upon what neighbours have brought already ends, when passing over it takes longer than so many first bytes: a new connection, and the answer. */
+export const REFETCH_ROUND_TRIPS = 3;
+/** ... and is more than this: a line that is full delays the new answer too. */
+export const REFETCH_MIN_BYTES = 98304;
+/** How long peers must have been asked before their pace tells when they will be done. */
+export const PEERS_PACE_MS = 400;
+/** Of what peers bring at their pace so much is counted on; the CDN is asked for the rest, ... */
+export const PEERS_PACE_TRUST = 0.7;
+/** ... and for at least this part of what is missing, or it would be asked again and again. */
+export const SHORTFALL_MIN = 0.25;
 /** Peers that fall behind together do not turn to the CDN together: spread over this part of the time there was, at most. */
 export const HEDGE_SPREAD = 0.25;
 /** A refused or failed request is repeated after this, doubled each time, while peers may still deliver or there is time. */
@@ -83,6 +95,9 @@ export const ELECTION_GROUPS_MAX = 32;
 export const ELECTION_MEMORY_SEGMENTS = 3;
 /** While somebody else is the fetcher, others hold back for this long after they have seen a fresh segment, ... */
 export const ELECTION_HOLD_MS = 400;
+
+/** Whose uplink is below its neighbours' median fetches for them only if it passes a segment on this many times sooner than else asked. */
+export const BETTER_FETCHERS_FACTOR = 3;
 
 /** A fresh segment is waited for at most this part of its duration: its word must be out well before the next one appears. */
 export const BACKOFF_OF_DURATION = 0.5;
