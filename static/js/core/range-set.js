@@ -7,8 +7,8 @@
 export class RangeSet {
   /** @param {Iterable<Range>} [ranges] */
   constructor(ranges = []) {
-    /** @type {[start: number, end: number][]} end is exclusive */
-    this._spans = [];
+    /** Start and end (exclusive) of one span after the other. Flat: there are very many such sets, most of one span. @type {number[]} */
+    this._edges = [];
     for (const [first, count] of ranges) this.add(first, count);
   }
 
@@ -21,13 +21,13 @@ export class RangeSet {
 
   /** How many ranges; what a bound on memory counts. */
   get rangeCount() {
-    return this._spans.length;
+    return this._edges.length / 2;
   }
 
   /** How many integers. */
   get size() {
     let total = 0;
-    for (const [start, end] of this._spans) total += end - start;
+    for (let at = 0; at < this._edges.length; at += 2) total += this._edge(at + 1) - this._edge(at);
     return total;
   }
 
@@ -40,13 +40,18 @@ export class RangeSet {
     let end = first + count;
     const low = this._firstEndingAtOrAfter(start);
     let high = low;
-    for (; high < this._spans.length; high++) {
-      const span = /** @type {[number, number]} */ (this._spans[high]);
-      if (span[0] > end) break;
-      start = Math.min(start, span[0]);
-      end = Math.max(end, span[1]);
+    for (; high < this._edges.length && this._edge(high) <= end; high += 2) {
+      start = Math.min(start, this._edge(high));
+      end = Math.max(end, this._edge(high + 1));
     }
-    this._spans.splice(low, high - low, [start, end]);
+    if (this._edges.length === 0) {
+      this._edges = [start, end]; // no larger than need be
+    } else if (high === low + 2) {
+      this._edges[low] = start;
+      this._edges[low + 1] = end;
+    } else {
+      this._edges.splice(low, high - low, start, end);
+    }
   }
 
   /**
@@ -55,43 +60,54 @@ export class RangeSet {
    */
   remove(first, count = 1) {
     const end = first + count;
-    /** @type {[number, number][]} */
+    /** @type {number[]} */
     const kept = [];
-    for (const [spanStart, spanEnd] of this._spans) {
-      if (spanStart < first) kept.push([spanStart, Math.min(spanEnd, first)]);
-      if (spanEnd > end) kept.push([Math.max(spanStart, end), spanEnd]);
+    for (let at = 0; at < this._edges.length; at += 2) {
+      const spanStart = this._edge(at);
+      const spanEnd = this._edge(at + 1);
+      if (spanStart < first) kept.push(spanStart, Math.min(spanEnd, first));
+      if (spanEnd > end) kept.push(Math.max(spanStart, end), spanEnd);
     }
-    this._spans = kept;
+    this._edges = kept;
   }
 
   /** @param {number} value @returns {boolean} */
   has(value) {
-    const span = this._spans[this._firstEndingAtOrAfter(value + 1)];
-    return span !== undefined && span[0] <= value;
+    const at = this._firstEndingAtOrAfter(value + 1);
+    return at < this._edges.length && this._edge(at) <= value;
   }
 
   /** @returns {Range[]} ascending */
   ranges() {
-    return this._spans.map(([start, end]) => [start, end - start]);
+    /** @type {Range[]} */
+    const ranges = [];
+    for (let at = 0; at < this._edges.length; at += 2) ranges.push([this._edge(at), this._edge(at + 1) - this._edge(at)]);
+    return ranges;
   }
 
   /** @returns {Iterable<number>} ascending */
   *values() {
-    for (const [start, end] of this._spans) for (let value = start; value < end; value++) yield value;
+    for (let at = 0; at < this._edges.length; at += 2)
+      for (let value = this._edge(at); value < this._edge(at + 1); value++) yield value;
+  }
+
+  /** @param {number} at @returns {number} */
+  _edge(at) {
+    return /** @type {number} */ (this._edges[at]);
   }
 
   /**
-   * Index of the first span whose end is at or after `value`; binary search.
+   * Where the first span begins whose end is at or after `value`; binary search.
    * @param {number} value
    */
   _firstEndingAtOrAfter(value) {
     let low = 0;
-    let high = this._spans.length;
+    let high = this._edges.length / 2;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (/** @type {[number, number]} */ (this._spans[middle])[1] < value) low = middle + 1;
+      if (this._edge(2 * middle + 1) < value) low = middle + 1;
       else high = middle;
     }
-    return low;
+    return 2 * low;
   }
 }
