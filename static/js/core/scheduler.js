@@ -75,19 +75,20 @@ export function plan(download, surroundings, nowMs) {
 function findSuppliers(download, neighbours, nowMs) {
   /** @type {Supplier[]} */
   const suppliers = [];
+  let at = 0;
   for (const neighbour of neighbours) {
+    const { holds, fetches, partial } = download.sight(neighbour, at++);
     if (!neighbour.uploads) continue;
     if (nowMs < neighbour.busyUntilMs) {
       download.wake(neighbour.busyUntilMs);
       continue;
     }
-    if (neighbour.holdsNumber(download.groupKey, download.ref.number)) {
+    if (holds) {
       suppliers.push({ neighbour, pieces: null });
       continue;
     }
-    const fetching = neighbour.fetchesKey(download.key) && nowMs < neighbour.claimEndsMs(download.key);
+    const fetching = fetches && nowMs < neighbour.claimEndsMs(download.key);
     if (fetching) download.wake(neighbour.claimEndsMs(download.key));
-    const partial = neighbour.partialOf(download.key);
     if (!partial) {
       if (fetching) suppliers.push({ neighbour, pieces: null });
       continue;
