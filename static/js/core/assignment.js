@@ -101,19 +101,26 @@ function moveOverdue(download, { asks, cancels }, nowMs) {
  * @returns {number[]}
  */
 function openPieces(download, suppliers, session) {
-  /** @type {{ index: number, rank: number }[]} */
+  /** @type {number[]} */
   const open = [];
-  for (let index = 0; index < download.likelyPieceCount; index++) {
-    if (download.segment.has(index)) continue;
-    const asks = download.asks.get(index) ?? [];
-    if (asks.length >= PIECE_RACERS_MAX) continue;
+  /** @type {number[]} by index */
+  const ranks = [];
+  const count = download.likelyPieceCount;
+  for (let index = 0; index < count; index++) {
+    if (download.segment.has(index) || (download.asks.get(index)?.length ?? 0) >= PIECE_RACERS_MAX) continue;
     let copies = 0;
     for (const supplier of suppliers) if (supplies(supplier, index)) copies++;
     if (copies === 0) continue;
-    const rank = download.fetch ? -index : copies + hash32(`${session}/${download.ref.number}/${index}`) / 2 ** 32;
-    open.push({ index, rank });
+    ranks[index] = download.fetch ? -index : copies + lot(download, index, session);
+    open.push(index);
   }
-  return open.sort((a, b) => a.rank - b.rank).map(({ index }) => index);
+  return open.sort((a, b) => /** @type {number} */ (ranks[a]) - /** @type {number} */ (ranks[b]));
+}
+
+/** Drawn once for each piece. @param {Download} download @param {number} index @param {string} session */
+function lot({ lots, ref }, index, session) {
+  lots[index] ??= hash32(`${session}/${ref.number}/${index}`) / 2 ** 32;
+  return /** @type {number} */ (lots[index]);
 }
 
 /**

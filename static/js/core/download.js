@@ -153,6 +153,8 @@ export class Download {
     this.requests = new Map();
     /** @type {Map<number, Ask[]>} piece index -> those asked for it */
     this.asks = new Map();
+    /** Draws by which equally rare pieces are ordered. @type {number[]} by index */
+    this.lots = [];
     /** Of each neighbour, in their order. @type {Sight[]} */
     this.sights = [];
     /** @type {Fetch | null} */
