@@ -214,8 +214,11 @@ export class Uploads {
       if (lane.bufferedBytes > laneBytes) continue;
       for (let at = 0; at < lane.queue.length; at++) {
         const wanted = /** @type {Wanted} */ (lane.queue[at]);
-        const copies = Math.max(this._times(wanted), this._holdings.copies(wanted.key, wanted.index));
-        if (best && (copies > best.copies || (copies === best.copies && lane.turn >= best.lane.turn))) continue;
+        // The neighbours are asked last: it is the dearest, and most pieces are out of it before.
+        let copies = this._times(wanted);
+        if (best && later(copies, lane, best)) continue;
+        copies = Math.max(copies, this._holdings.copies(wanted.key, wanted.index));
+        if (best && later(copies, lane, best)) continue;
         const segment = this._holdings.find(wanted);
         // Asked for while nobody knew how long the segment is, or before we gave it up.
         if (!segment || wanted.index >= (segment.pieceCount ?? Number.POSITIVE_INFINITY)) {
@@ -250,3 +253,6 @@ export class Uploads {
     if (this._sent.size > UPLOAD_MEMORY_SEGMENTS) this._sent.delete(/** @type {string} */ (this._sent.keys().next().value));
   }
 }
+
+/** Whether a piece goes after the best so far. @param {number} copies @param {Lane} lane @param {{ copies: number, lane: Lane }} best */
+const later = (copies, { turn }, best) => copies > best.copies || (copies === best.copies && turn >= best.lane.turn);
