@@ -41,8 +41,9 @@ export function assign(download, suppliers, surroundings, nowMs) {
   /** @type {Assignment} */
   const assignment = { asks: new Map(), cancels: new Map() };
   if (suppliers.length === 0) return assignment;
-  let room = surroundings.roomPieces;
-  for (const index of openPieces(download, suppliers, surroundings.session)) {
+  const open = openPieces(download, suppliers, surroundings.session);
+  let room = open.length > 0 ? surroundings.roomPieces() : 0;
+  for (const index of open) {
     const supplier = fastest(download, index, suppliers);
     if (!supplier || !takenFromOthers(download, index, supplier, assignment)) continue;
     if (room <= 0 || supplier.pieceEtaMs >= httpEtaMs(download, index, surroundings, nowMs)) continue;

@@ -35,7 +35,7 @@ import {
  * @property {Iterable<Neighbour>} neighbours  those with an open channel
  * @property {number} groupSize  peers that may want what we want, ourselves included
  * @property {number} joiningUntilMs  until then nobody is connected, and somebody is likely to be soon
- * @property {number} roomPieces  how many more may be asked for now, of all neighbours together
+ * @property {() => number} roomPieces  how many more may be asked for now, of all neighbours together
  * @property {boolean} uploads  whether what we fetch helps anybody else
  * @property {import("./election.js").Election} election
  * @property {number} uplinkBytesPerMs  ours, as measured; 0 while unknown
