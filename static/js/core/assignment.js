@@ -40,7 +40,7 @@ export const supplies = ({ pieces }, index) => pieces === null || pieces.has(ind
 export function assign(download, suppliers, surroundings, nowMs) {
   /** @type {Assignment} */
   const assignment = { asks: new Map(), cancels: new Map() };
-  if (suppliers.length === 0) return assignment;
+  if (suppliers.length === 0 || settled(download, suppliers)) return assignment;
   const open = openPieces(download, suppliers, surroundings.session);
   let room = open.length > 0 ? surroundings.roomPieces() : 0;
   for (const index of open) {
@@ -57,6 +57,30 @@ export function assign(download, suppliers, surroundings, nowMs) {
 }
 
 /**
+ * Whether there is nothing to ask for and nothing to move, as most times: all that suppliers have is on its way, from nobody who
+ * would be much later than the soonest of them. Cheaper to tell than whom to ask for what.
+ * @param {Download} download @param {Supplier[]} suppliers
+ */
+function settled({ segment, asks, likelyPieceCount }, suppliers) {
+  let etaMs = Number.POSITIVE_INFINITY;
+  for (const { neighbour } of suppliers) etaMs = Math.min(etaMs, neighbour.pieceEtaMs);
+  for (let index = 0; index < likelyPieceCount; index++) {
+    if (segment.has(index)) continue;
+    const asked = asks.get(index);
+    if (!asked) {
+      for (const supplier of suppliers) if (supplies(supplier, index)) return false;
+    } else if (asked.length < PIECE_RACERS_MAX) {
+      const { overdue, cancelling, neighbour } = /** @type {import("./download.js").Ask} */ (asked[0]);
+      if (overdue || (!cancelling && tooLate(neighbour, etaMs))) return false;
+    }
+  }
+  return true;
+}
+
+/** @param {Neighbour} asked @param {number} etaMs  of another @returns {boolean} whether moving a piece is worth it */
+const tooLate = ({ queueMs }, etaMs) => queueMs > MOVE_FACTOR * etaMs + MOVE_MIN_MS;
+
+/**
  * Whether a piece may be asked of a supplier now: nobody else is about to send it, or is overdue with it. One that will be much
  * later than the supplier is told to leave it.
  * @param {Download} download @param {number} index @param {Neighbour} supplier @param {Assignment} assignment
@@ -65,7 +89,7 @@ function takenFromOthers(download, index, supplier, { cancels }) {
   const asks = download.asks.get(index);
   const [ask] = asks ?? [];
   if (!asks || !ask || asks.some(({ overdue }) => overdue)) return true;
-  const worthIt = ask.neighbour.queueMs > MOVE_FACTOR * supplier.pieceEtaMs + MOVE_MIN_MS;
+  const worthIt = tooLate(ask.neighbour, supplier.pieceEtaMs);
   const movedAlready = cancels.get(ask.neighbour)?.length ?? 0;
   if (asks.length > 1 || ask.cancelling || !worthIt || movedAlready >= supplier.window) return false;
   ask.cancelling = true;
