@@ -27,6 +27,9 @@ import { MOVE_FACTOR, MOVE_MIN_MS, PIECE_RACERS_MAX, RACE_MS } from "./tuning.js
  * @property {Map<Neighbour, number[]>} cancels  pieces to take back
  */
 
+/** Most plans are this one. @type {Assignment} */
+const NOTHING = { asks: new Map(), cancels: new Map() };
+
 /** @param {Supplier} supplier @param {number} index */
 export const supplies = ({ pieces }, index) => pieces === null || pieces.has(index);
 
@@ -38,9 +41,9 @@ export const supplies = ({ pieces }, index) => pieces === null || pieces.has(ind
  * @returns {Assignment}
  */
 export function assign(download, suppliers, surroundings, nowMs) {
+  if (suppliers.length === 0 || settled(download, suppliers)) return NOTHING;
   /** @type {Assignment} */
   const assignment = { asks: new Map(), cancels: new Map() };
-  if (suppliers.length === 0 || settled(download, suppliers)) return assignment;
   const open = openPieces(download, suppliers, surroundings.session);
   let room = open.length > 0 ? surroundings.roomPieces() : 0;
   for (const index of open) {

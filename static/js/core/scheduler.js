@@ -59,11 +59,11 @@ export function plan(download, surroundings, nowMs) {
   download.wakeMs = null;
   const suppliers = findSuppliers(download, surroundings.neighbours, nowMs);
   markOverdue(download, nowMs);
-  const assignment = assign(download, suppliers, surroundings, nowMs);
+  const { asks, cancels } = assign(download, suppliers, surroundings, nowMs);
   const fetch = download.fetch ? null : considerFetch(download, suppliers, surroundings, nowMs);
   // Never at once again: a wait too short for the clock to show would repeat for ever.
   if (download.wakeMs !== null) download.wakeMs = Math.max(download.wakeMs, nowMs + 1);
-  return { ...assignment, fetch };
+  return { asks, cancels, fetch };
 }
 
 /**
