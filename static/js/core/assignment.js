@@ -134,10 +134,16 @@ function openPieces(download, suppliers, session) {
   /** @type {number[]} by index */
   const ranks = [];
   const count = download.likelyPieceCount;
+  /** @type {number[]} by index, how many have it of those who do not have all */
+  const parts = new Array(count).fill(0);
+  let whole = 0;
+  for (const { pieces } of suppliers) {
+    if (pieces) pieces.tally(parts);
+    else whole++;
+  }
   for (let index = 0; index < count; index++) {
     if (download.segment.has(index) || (download.asks.get(index)?.length ?? 0) >= PIECE_RACERS_MAX) continue;
-    let copies = 0;
-    for (const supplier of suppliers) if (supplies(supplier, index)) copies++;
+    const copies = whole + /** @type {number} */ (parts[index]);
     if (copies === 0) continue;
     ranks[index] = download.fetch ? -index : copies + lot(download, index, session);
     open.push(index);

@@ -77,6 +77,14 @@ export class RangeSet {
     return at < this._edges.length && this._edge(at) <= value;
   }
 
+  /** Counts those it holds. @param {number[]} counts  by value, as far as they are wanted */
+  tally(counts) {
+    for (let at = 0; at < this._edges.length; at += 2) {
+      const end = Math.min(counts.length, this._edge(at + 1));
+      for (let value = this._edge(at); value < end; value++) counts[value] = /** @type {number} */ (counts[value]) + 1;
+    }
+  }
+
   /** @returns {Range[]} ascending */
   ranges() {
     /** @type {Range[]} */
