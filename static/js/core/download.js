@@ -162,6 +162,8 @@ export class Download {
     /** When our backoff ends; null while others are expected to deliver. @type {number | null} */
     this.fireAtMs = null;
     this.attempt = 0;
+    /** Our draw of when we cease to rely on peers, once it was needed. @type {number | null} */
+    this.hedge = null;
     this.claimed = false;
     /** False once it is seen to be too large to share: then it is only passed through. */
     this.shared = true;

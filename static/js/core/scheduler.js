@@ -204,7 +204,8 @@ function poorFetcherMs(download, surroundings, allowedMs) {
 function peersTooLate(download, suppliers, surroundings, spareMs, nowMs) {
   download.fireAtMs = null;
   const spreadMs = HEDGE_SPREAD * Math.max(0, spareMs + nowMs - download.createdMs);
-  const waitMs = spareMs - spreadMs * variate(surroundings.session, download.ref, -1);
+  download.hedge ??= variate(surroundings.session, download.ref, -1);
+  const waitMs = spareMs - spreadMs * download.hedge;
   if (waitMs > 0) {
     download.wake(nowMs + waitMs);
     return false;
