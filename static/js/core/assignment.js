@@ -71,9 +71,9 @@ function settled({ segment, asks, likelyPieceCount }, suppliers) {
     if (segment.has(index)) continue;
     const asked = asks.get(index);
     if (!asked) {
-      for (const supplier of suppliers) if (supplies(supplier, index)) return false;
+      if (suppliers.some((supplier) => supplies(supplier, index))) return false;
     } else if (asked.length < PIECE_RACERS_MAX) {
-      const { overdue, cancelling, neighbour } = /** @type {import("./download.js").Ask} */ (asked[0]);
+      const [{ overdue, cancelling, neighbour }] = asked;
       if (overdue || (!cancelling && tooLate(neighbour, etaMs))) return false;
     }
   }
@@ -143,18 +143,18 @@ function openPieces(download, suppliers, session) {
   }
   for (let index = 0; index < count; index++) {
     if (download.segment.has(index) || (download.asks.get(index)?.length ?? 0) >= PIECE_RACERS_MAX) continue;
-    const copies = whole + /** @type {number} */ (parts[index]);
+    const copies = whole + parts[index];
     if (copies === 0) continue;
     ranks[index] = download.fetch ? -index : copies + lot(download, index, session);
     open.push(index);
   }
-  return open.sort((a, b) => /** @type {number} */ (ranks[a]) - /** @type {number} */ (ranks[b]));
+  return open.sort((a, b) => ranks[a] - ranks[b]);
 }
 
 /** Drawn once for each piece. @param {Download} download @param {number} index @param {string} session */
 function lot({ lots, ref }, index, session) {
   lots[index] ??= hash32(`${session}/${ref.number}/${index}`) / 2 ** 32;
-  return /** @type {number} */ (lots[index]);
+  return lots[index];
 }
 
 /**

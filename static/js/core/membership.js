@@ -41,9 +41,6 @@ import {
  * @typedef {SocketCommand | SendMessageCommand | DialCommand | AcceptCommand | AnsweredCommand | CandidateCommand | HangUpCommand | SwarmCommand | ReportDueCommand} MembershipCommand
  */
 
-/** Most turns command this. @type {MembershipCommand[]} */
-const NOTHING = [];
-
 /** @typedef {"idle" | "connecting" | "joining" | "joined" | "waiting" | "refused"} MembershipState */
 
 export class Membership {
@@ -93,7 +90,6 @@ export class Membership {
   /** @returns {MembershipCommand[]} to execute, in order; each is returned once */
   takeCommands() {
     const commands = this._commands;
-    if (commands.length === 0) return NOTHING;
     this._commands = [];
     return commands;
   }

@@ -26,9 +26,7 @@ export class RangeSet {
 
   /** How many integers. */
   get size() {
-    let total = 0;
-    for (let at = 0; at < this._edges.length; at += 2) total += this._edge(at + 1) - this._edge(at);
-    return total;
+    return this.ranges().reduce((total, [, count]) => total + count, 0);
   }
 
   /**
@@ -36,21 +34,22 @@ export class RangeSet {
    * @param {number} [count]
    */
   add(first, count = 1) {
+    const edges = this._edges;
     let start = first;
     let end = first + count;
     const low = this._firstEndingAtOrAfter(start);
     let high = low;
-    for (; high < this._edges.length && this._edge(high) <= end; high += 2) {
-      start = Math.min(start, this._edge(high));
-      end = Math.max(end, this._edge(high + 1));
+    for (; high < edges.length && edges[high] <= end; high += 2) {
+      start = Math.min(start, edges[high]);
+      end = Math.max(end, edges[high + 1]);
     }
-    if (this._edges.length === 0) {
+    if (edges.length === 0) {
       this._edges = [start, end]; // no larger than need be
     } else if (high === low + 2) {
-      this._edges[low] = start;
-      this._edges[low + 1] = end;
+      edges[low] = start;
+      edges[low + 1] = end;
     } else {
-      this._edges.splice(low, high - low, start, end);
+      edges.splice(low, high - low, start, end);
     }
   }
 
@@ -62,9 +61,8 @@ export class RangeSet {
     const end = first + count;
     /** @type {number[]} */
     const kept = [];
-    for (let at = 0; at < this._edges.length; at += 2) {
-      const spanStart = this._edge(at);
-      const spanEnd = this._edge(at + 1);
+    for (const [spanStart, spanCount] of this.ranges()) {
+      const spanEnd = spanStart + spanCount;
       if (spanStart < first) kept.push(spanStart, Math.min(spanEnd, first));
       if (spanEnd > end) kept.push(Math.max(spanStart, end), spanEnd);
     }
@@ -73,35 +71,30 @@ export class RangeSet {
 
   /** @param {number} value @returns {boolean} */
   has(value) {
-    const at = this._firstEndingAtOrAfter(value + 1);
-    return at < this._edges.length && this._edge(at) <= value;
+    return this._edges[this._firstEndingAtOrAfter(value + 1)] <= value; // false beyond the last
   }
 
   /** Counts those it holds. @param {number[]} counts  by value, as far as they are wanted */
   tally(counts) {
-    for (let at = 0; at < this._edges.length; at += 2) {
-      const end = Math.min(counts.length, this._edge(at + 1));
-      for (let value = this._edge(at); value < end; value++) counts[value] = /** @type {number} */ (counts[value]) + 1;
+    const edges = this._edges;
+    for (let at = 0; at < edges.length; at += 2) {
+      const end = Math.min(counts.length, edges[at + 1]);
+      for (let value = edges[at]; value < end; value++) counts[value]++;
     }
   }
 
   /** @returns {Range[]} ascending */
   ranges() {
+    const edges = this._edges;
     /** @type {Range[]} */
     const ranges = [];
-    for (let at = 0; at < this._edges.length; at += 2) ranges.push([this._edge(at), this._edge(at + 1) - this._edge(at)]);
+    for (let at = 0; at < edges.length; at += 2) ranges.push([edges[at], edges[at + 1] - edges[at]]);
     return ranges;
   }
 
   /** @returns {Iterable<number>} ascending */
   *values() {
-    for (let at = 0; at < this._edges.length; at += 2)
-      for (let value = this._edge(at); value < this._edge(at + 1); value++) yield value;
-  }
-
-  /** @param {number} at @returns {number} */
-  _edge(at) {
-    return /** @type {number} */ (this._edges[at]);
+    for (const [first, count] of this.ranges()) for (let value = first; value < first + count; value++) yield value;
   }
 
   /**
@@ -110,10 +103,11 @@ export class RangeSet {
    */
   _firstEndingAtOrAfter(value) {
     let low = 0;
-    let high = this._edges.length / 2;
+    const edges = this._edges;
+    let high = edges.length / 2;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this._edge(2 * middle + 1) < value) low = middle + 1;
+      if (edges[2 * middle + 1] < value) low = middle + 1;
       else high = middle;
     }
     return 2 * low;
