@@ -12,6 +12,10 @@ export class Clock {
     this._order = 0;
     this._times = new Float64Array(1024);
     this._orders = new Float64Array(1024);
+    /** Where what is to be run is kept: it stays there while the heap is put in order. */
+    this._slots = new Int32Array(1024);
+    /** @type {number[]} */
+    this._freeSlots = [];
     /** @type {((arg: any) => void)[]} */
     this._runs = [];
     /** @type {any[]} */
@@ -26,7 +30,10 @@ export class Clock {
    */
   at(atMs, run, arg) {
     if (this._size === this._times.length) this._grow();
-    this._sink(this._size++, Math.max(atMs, this.nowMs), this._order++, run, arg);
+    const slot = this._freeSlots.pop() ?? this._runs.length;
+    this._runs[slot] = run;
+    this._args[slot] = arg;
+    this._sink(this._size++, Math.max(atMs, this.nowMs), this._order++, slot);
   }
 
   /** @template T @param {number} delayMs @param {(arg: T) => void} run @param {T} arg */
@@ -38,8 +45,11 @@ export class Clock {
   run(untilMs) {
     while (this._size > 0 && this._times[0] <= untilMs) {
       this.nowMs = this._times[0];
-      const run = this._runs[0];
-      const arg = this._args[0];
+      const slot = this._slots[0];
+      const run = this._runs[slot];
+      const arg = this._args[slot];
+      this._args[slot] = null; // or what it holds would live on
+      this._freeSlots.push(slot);
       this._dropFirst();
       this.events++;
       run(arg);
@@ -50,14 +60,17 @@ export class Clock {
   _grow() {
     const times = new Float64Array(this._times.length * 2);
     const orders = new Float64Array(times.length);
+    const slots = new Int32Array(times.length);
     times.set(this._times);
     orders.set(this._orders);
+    slots.set(this._slots);
     this._times = times;
     this._orders = orders;
+    this._slots = slots;
   }
 
-  /** Puts an entry where it belongs between the hole and the root. @param {number} hole @param {number} time @param {number} order @param {(arg: any) => void} run @param {any} arg */
-  _sink(hole, time, order, run, arg) {
+  /** Puts an entry where it belongs between the hole and the root. @param {number} hole @param {number} time @param {number} order @param {number} slot */
+  _sink(hole, time, order, slot) {
     const times = this._times;
     const orders = this._orders;
     let index = hole;
@@ -70,8 +83,7 @@ export class Clock {
     }
     times[index] = time;
     orders[index] = order;
-    this._runs[index] = run;
-    this._args[index] = arg;
+    this._slots[index] = slot;
   }
 
   _dropFirst() {
@@ -87,9 +99,7 @@ export class Clock {
       this._move(child, hole);
       hole = child;
     }
-    const run = this._runs[size];
-    if (hole !== size) this._sink(hole, times[size], orders[size], run, this._args[size]);
-    this._args[size] = null; // or what it holds would live on
+    if (hole !== size) this._sink(hole, times[size], orders[size], this._slots[size]);
   }
 
   /** @param {number} a @param {number} b */
@@ -103,7 +113,6 @@ export class Clock {
   _move(from, to) {
     this._times[to] = this._times[from];
     this._orders[to] = this._orders[from];
-    this._runs[to] = this._runs[from];
-    this._args[to] = this._args[from];
+    this._slots[to] = this._slots[from];
   }
 }

@@ -17,6 +17,8 @@ import { seeded } from "./random.js";
 /** @typedef {import("../../static/js/core/outbox.js").Command} Command */
 /** @typedef {import("../../static/js/core/outbox.js").Timing} Timing */
 
+/** One turn in so many is timed: a look at the clock costs as much as a small turn. A prime, so that it keeps step with nothing. */
+const TIMED_TURNS = 7;
 /** The library's default of how much is kept: static/js/pool.js. */
 export const STORE_BYTES = 64 << 20;
 
@@ -130,12 +132,12 @@ export class SimPeer {
 
   /** @param {number} link @param {Uint8Array} bytes */
   frameArrived(link, bytes) {
-    this.turn((nowMs) => this.node.frameReceived(link, bytes, nowMs));
+    this.turn((nowMs) => this.node.frameReceived(link, bytes, nowMs), false);
   }
 
   /** A channel's buffer has become little. */
   drained() {
-    this.turn((nowMs) => this._tellBuffered(nowMs));
+    this.turn((nowMs) => this._tellBuffered(nowMs), false);
   }
 
   /** Tells what the channels that were given something have not sent yet. @param {number} nowMs */
@@ -175,8 +177,12 @@ export class SimPeer {
     this.node = new PeerNode({ session: "0".repeat(16), storeBytes: 0, uploadBytesPerMs: 0 }, 0);
   }
 
-  /** Something happened: tell the cores, do what they command until they command nothing. @param {(nowMs: number) => void} happened */
-  turn(happened) {
+  /**
+   * Something happened: tell the cores, do what they command until they command nothing.
+   * @param {(nowMs: number) => void} happened
+   * @param {boolean} told  whether it tells membership too; most turns are frames, and there are very many
+   */
+  turn(happened, told = true) {
     if (this.gone) return;
     const { clock, effort } = this.world;
     if (this._turning) {
@@ -184,24 +190,28 @@ export class SimPeer {
       return;
     }
     this._turning = true;
-    let sinceMs = performance.now();
+    const timed = effort.turns % TIMED_TURNS === 0;
+    let sinceMs = timed ? performance.now() : 0;
     happened(clock.nowMs);
+    let both = told;
     for (;;) {
       const commands = this.node.takeCommands();
-      const wishes = this.membership.takeCommands();
-      effort.coreMs += performance.now() - sinceMs;
+      const wishes = both ? this.membership.takeCommands() : [];
+      if (timed) effort.coreMs += TIMED_TURNS * (performance.now() - sinceMs);
       if (commands.length === 0 && wishes.length === 0) break;
+      both = true;
       for (const wish of wishes) this._obey(wish);
       for (const command of commands) this._execute(command);
-      sinceMs = performance.now();
+      if (timed) sinceMs = performance.now();
     }
     this._turning = false;
     effort.turns++;
-    this._setAlarm();
+    this._setAlarm(both);
   }
 
-  _setAlarm() {
-    const dueMs = Math.min(this.node.nextTimerMs, this.membership.nextTimerMs);
+  /** @param {boolean} [both]  whether membership may have something sooner than before */
+  _setAlarm(both = true) {
+    const dueMs = both ? Math.min(this.node.nextTimerMs, this.membership.nextTimerMs) : this.node.nextTimerMs;
     if (dueMs >= this._alarmMs) return; // the alarm that is set will see what is next
     this._alarmMs = dueMs;
     this.world.clock.at(dueMs, alarm, this);
@@ -317,7 +327,7 @@ export class SimPeer {
       started: (head) => this.turn((nowMs) => this.node.fetchStarted(job, head, nowMs)),
       received: (bytes) => {
         this.cdnReceivedBytes += bytes.length;
-        this.turn((nowMs) => this.node.fetchReceived(job, bytes, nowMs));
+        this.turn((nowMs) => this.node.fetchReceived(job, bytes, nowMs), false);
       },
       finished: () => {
         this._transfers.delete(job);

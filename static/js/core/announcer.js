@@ -34,7 +34,7 @@ export class Announcer {
       if (untold.length === 0 || segment.sizeBytes === null || !shared) continue;
       const ranges = RangeSet.of(untold).ranges();
       untold.length = 0;
-      this._announce({ type: FRAME.PROGRESS, ref, sizeBytes: segment.sizeBytes, ranges }, (neighbour) => !neighbour.holds(ref));
+      this._announce({ type: FRAME.PROGRESS, ref, sizeBytes: segment.sizeBytes, ranges }, lacking(ref));
     }
     this._moved.clear();
   }
@@ -75,7 +75,7 @@ export class Announcer {
   held(ref, gone) {
     const { number, ...group } = ref;
     // Who holds it too need not know: in a live swarm that is half of all that would be told.
-    this._announce({ type: FRAME.HAVE, group, ranges: [[number, 1]] }, (neighbour) => !neighbour.holds(ref));
+    this._announce({ type: FRAME.HAVE, group, ranges: [[number, 1]] }, lacking(ref));
     for (const { number: old, ...oldGroup } of gone) this._announce({ type: FRAME.DROP, group: oldGroup, ranges: [[old, 1]] });
   }
 
@@ -122,6 +122,12 @@ export class Announcer {
   _announce(frame, wanted) {
     if (this._neighbourhood.uploads) this._neighbourhood.broadcast(frame, wanted);
   }
+}
+
+/** @param {SegmentRef} ref @returns {(neighbour: Neighbour) => boolean} whether one does not hold it */
+function lacking(ref) {
+  const key = groupKey(ref);
+  return (neighbour) => !neighbour.holdsNumber(key, ref.number);
 }
 
 /** @param {Iterable<SegmentRef>} refs @returns {Iterable<{ group: Omit<SegmentRef, "number">, numbers: RangeSet }>} */

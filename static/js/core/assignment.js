@@ -27,6 +27,9 @@ import { MOVE_FACTOR, MOVE_MIN_MS, MOVE_OF_AGE, PIECE_RACERS_MAX, RACE_MS } from
  * @property {Map<Neighbour, number[]>} cancels  pieces to take back
  */
 
+/** Most plans are this one. @type {Assignment} */
+const NOTHING = { asks: new Map(), cancels: new Map() };
+
 /** @param {Supplier} supplier @param {number} index */
 export const supplies = ({ pieces }, index) => pieces === null || pieces.has(index);
 
@@ -38,11 +41,12 @@ export const supplies = ({ pieces }, index) => pieces === null || pieces.has(ind
  * @returns {Assignment}
  */
 export function assign(download, suppliers, surroundings, nowMs) {
+  if (suppliers.length === 0 || settled(download, suppliers, nowMs)) return NOTHING;
   /** @type {Assignment} */
   const assignment = { asks: new Map(), cancels: new Map() };
-  if (suppliers.length === 0) return assignment;
-  let room = surroundings.roomPieces;
-  for (const index of openPieces(download, suppliers, surroundings.session)) {
+  const open = openPieces(download, suppliers, surroundings.session);
+  let room = open.length > 0 ? surroundings.roomPieces() : 0;
+  for (const index of open) {
     const supplier = fastest(download, index, suppliers);
     if (!supplier || !takenFromOthers(download, index, supplier, assignment, nowMs)) continue;
     if (room <= 0 || supplier.pieceEtaMs >= httpEtaMs(download, index, surroundings, nowMs)) continue;
@@ -56,6 +60,31 @@ export function assign(download, suppliers, surroundings, nowMs) {
 }
 
 /**
+ * Whether there is nothing to ask for and nothing to move, as most times: all that suppliers have is on its way, from nobody who
+ * would be much later than the soonest of them. Cheaper to tell than whom to ask for what.
+ * @param {Download} download @param {Supplier[]} suppliers @param {number} nowMs
+ */
+function settled({ segment, asks, likelyPieceCount }, suppliers, nowMs) {
+  let etaMs = Number.POSITIVE_INFINITY;
+  for (const { neighbour } of suppliers) etaMs = Math.min(etaMs, neighbour.pieceEtaMs);
+  for (let index = 0; index < likelyPieceCount; index++) {
+    if (segment.has(index)) continue;
+    const asked = asks.get(index);
+    if (!asked) {
+      if (suppliers.some((supplier) => supplies(supplier, index))) return false;
+    } else if (asked.length < PIECE_RACERS_MAX) {
+      const [ask] = asked;
+      if (ask.overdue || (!ask.cancelling && tooLate(ask, etaMs, nowMs))) return false;
+    }
+  }
+  return true;
+}
+
+/** @param {import("./download.js").Ask} ask @param {number} etaMs  of another @param {number} nowMs @returns {boolean} whether moving the piece is worth it */
+const tooLate = ({ neighbour, sentMs }, etaMs, nowMs) =>
+  Math.max(neighbour.queueMs, MOVE_OF_AGE * (nowMs - sentMs)) > MOVE_FACTOR * etaMs + MOVE_MIN_MS;
+
+/**
  * Whether a piece may be asked of a supplier now: nobody else is about to send it, or is overdue with it. One that will be much
  * later than the supplier is told to leave it.
  * @param {Download} download @param {number} index @param {Neighbour} supplier @param {Assignment} assignment
@@ -65,8 +94,7 @@ function takenFromOthers(download, index, supplier, { cancels }, nowMs) {
   const asks = download.asks.get(index);
   const [ask] = asks ?? [];
   if (!asks || !ask || asks.some(({ overdue }) => overdue)) return true;
-  const waitMs = Math.max(ask.neighbour.queueMs, MOVE_OF_AGE * (nowMs - ask.sentMs));
-  const worthIt = waitMs > MOVE_FACTOR * supplier.pieceEtaMs + MOVE_MIN_MS;
+  const worthIt = tooLate(ask, supplier.pieceEtaMs, nowMs);
   const movedAlready = cancels.get(ask.neighbour)?.length ?? 0;
   if (asks.length > 1 || ask.cancelling || !worthIt || movedAlready >= supplier.window) return false;
   ask.cancelling = true;
@@ -103,19 +131,32 @@ function moveOverdue(download, { asks, cancels }, nowMs) {
  * @returns {number[]}
  */
 function openPieces(download, suppliers, session) {
-  /** @type {{ index: number, rank: number }[]} */
+  /** @type {number[]} */
   const open = [];
-  for (let index = 0; index < download.likelyPieceCount; index++) {
-    if (download.segment.has(index)) continue;
-    const asks = download.asks.get(index) ?? [];
-    if (asks.length >= PIECE_RACERS_MAX) continue;
-    let copies = 0;
-    for (const supplier of suppliers) if (supplies(supplier, index)) copies++;
-    if (copies === 0) continue;
-    const rank = download.fetch ? -index : copies + hash32(`${session}/${download.ref.number}/${index}`) / 2 ** 32;
-    open.push({ index, rank });
+  /** @type {number[]} by index */
+  const ranks = [];
+  const count = download.likelyPieceCount;
+  /** @type {number[]} by index, how many have it of those who do not have all */
+  const parts = new Array(count).fill(0);
+  let whole = 0;
+  for (const { pieces } of suppliers) {
+    if (pieces) pieces.tally(parts);
+    else whole++;
   }
-  return open.sort((a, b) => a.rank - b.rank).map(({ index }) => index);
+  for (let index = 0; index < count; index++) {
+    if (download.segment.has(index) || (download.asks.get(index)?.length ?? 0) >= PIECE_RACERS_MAX) continue;
+    const copies = whole + parts[index];
+    if (copies === 0) continue;
+    ranks[index] = download.fetch ? -index : copies + lot(download, index, session);
+    open.push(index);
+  }
+  return open.sort((a, b) => ranks[a] - ranks[b]);
+}
+
+/** Drawn once for each piece. @param {Download} download @param {number} index @param {string} session */
+function lot({ lots, ref }, index, session) {
+  lots[index] ??= hash32(`${session}/${ref.number}/${index}`) / 2 ** 32;
+  return lots[index];
 }
 
 /**

@@ -34,6 +34,16 @@ import { OVERDUE_FACTOR, OVERDUE_MIN_MS } from "./tuning.js";
  * @property {boolean} cancelling  taken back; it may be on its way all the same, until the neighbour says otherwise
  */
 
+/**
+ * What a neighbour had of the segment when it was last looked up; true until its `revision` is another.
+ * @typedef {object} Sight
+ * @property {Neighbour} neighbour
+ * @property {number} revision
+ * @property {boolean} holds
+ * @property {boolean} fetches
+ * @property {import("./neighbour.js").Partial | undefined} partial
+ */
+
 /** A running HTTP request for a contiguous part of the segment, cut into pieces as it comes. */
 export class Fetch {
   /**
@@ -144,11 +154,17 @@ export class Download {
     this.requests = new Map();
     /** @type {Map<number, Ask[]>} piece index -> those asked for it */
     this.asks = new Map();
+    /** Draws by which equally rare pieces are ordered. @type {number[]} by index */
+    this.lots = [];
+    /** Of each neighbour, in their order. @type {Sight[]} */
+    this.sights = [];
     /** @type {Fetch | null} */
     this.fetch = null;
     /** When our backoff ends; null while others are expected to deliver. @type {number | null} */
     this.fireAtMs = null;
     this.attempt = 0;
+    /** Our draw of when we cease to rely on peers, once it was needed. @type {number | null} */
+    this.hedge = null;
     this.claimed = false;
     /** False once it is seen to be too large to share: then it is only passed through. */
     this.shared = true;
@@ -191,6 +207,18 @@ export class Download {
   /** @param {number} atMs  look again then */
   wake(atMs) {
     this.wakeMs = this.wakeMs === null ? atMs : Math.min(this.wakeMs, atMs);
+  }
+
+  /** @param {Neighbour} neighbour @param {number} at  its place among the neighbours @returns {Sight} */
+  sight(neighbour, at) {
+    const known = this.sights[at];
+    const { revision } = neighbour;
+    if (known?.neighbour === neighbour && known.revision === revision) return known;
+    const holds = neighbour.holdsNumber(this.groupKey, this.ref.number);
+    const fetches = neighbour.fetchesKey(this.key);
+    const sight = { neighbour, revision, holds, fetches, partial: neighbour.partialOf(this.key) };
+    this.sights[at] = sight;
+    return sight;
   }
 
   /** @param {number} index @param {Neighbour} neighbour @param {number} nowMs */

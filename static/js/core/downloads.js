@@ -361,7 +361,7 @@ export class Downloads {
       neighbours: this._neighbourhood.greeted,
       groupSize: this._groupSize(nowMs),
       joiningUntilMs: this._joiningUntilMs(),
-      roomPieces: this._pipeline.room(this._neighbourhood.greeted, this._fetches.rateBytesPerMs.value),
+      roomPieces: () => this._pipeline.room(this._neighbourhood.greeted, this._fetches.rateBytesPerMs.value),
       election: this._election,
       uplinkBytesPerMs: this._neighbourhood.uplinkBytesPerMs,
       uploads: this._neighbourhood.uploads,

@@ -104,11 +104,27 @@ export function initNumber(url, offset) {
 }
 
 /**
+ * Keys as they were last made: they are asked for many times while a segment is under way, and neighbours' tables share them.
+ * @type {(SegmentRef & { key: string })[]}
+ */
+const KEYS = [];
+
+/** @param {Omit<SegmentRef, "number">} group @param {number} number  -1 for none @param {number} slot  of KEYS @returns {string} */
+function keyOf({ track, kind, discontinuity }, number, slot) {
+  const known = KEYS[slot];
+  if (known?.number === number && known.track === track && known.kind === kind && known.discontinuity === discontinuity)
+    return known.key;
+  const key = `${track}/${kind}/${discontinuity}${number < 0 ? "" : `/${number}`}`;
+  KEYS[slot] = { track, kind, discontinuity, number, key };
+  return key;
+}
+
+/**
  * @param {SegmentRef} ref
  * @returns {string}  equal for equal references
  */
 export function refKey(ref) {
-  return `${groupKey(ref)}/${ref.number}`;
+  return keyOf(ref, ref.number, (ref.number + 16 * ref.track.charCodeAt(0)) & 255);
 }
 
 /**
@@ -116,7 +132,7 @@ export function refKey(ref) {
  * @returns {string}  equal for segments that share a numbering
  */
 export function groupKey(ref) {
-  return `${ref.track}/${ref.kind}/${ref.discontinuity}`;
+  return keyOf(ref, -1, 256 + (ref.track.charCodeAt(0) & 15));
 }
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));

@@ -20,6 +20,8 @@ export class Links {
     /** @type {Map<number, Link>} */
     this._all = new Map();
     this._nextId = 1;
+    /** Null when it must be looked for again. @type {number | null} */
+    this._wakeMs = null;
   }
 
   get size() {
@@ -32,9 +34,8 @@ export class Links {
 
   /** When `overdue` has something; Infinity for never. */
   get wakeMs() {
-    let next = Number.POSITIVE_INFINITY;
-    for (const link of this._all.values()) if (!link.open) next = Math.min(next, link.startedMs + CONNECT_TIMEOUT_MS);
-    return next;
+    this._wakeMs ??= Math.min(...this.pending().map(({ startedMs }) => startedMs + CONNECT_TIMEOUT_MS));
+    return this._wakeMs;
   }
 
   /** @returns {Link[]} */
@@ -49,6 +50,7 @@ export class Links {
 
   /** @param {number} nowMs @returns {Link[]} those that have been set up for too long */
   overdue(nowMs) {
+    if (nowMs < this.wakeMs) return [];
     return this.pending().filter((link) => nowMs >= link.startedMs + CONNECT_TIMEOUT_MS);
   }
 
@@ -56,6 +58,7 @@ export class Links {
   add(peer, offered, nowMs) {
     const link = { id: this._nextId++, peer, offered, open: false, startedMs: nowMs };
     this._all.set(link.id, link);
+    this._wakeMs = null;
     return link;
   }
 
@@ -70,8 +73,16 @@ export class Links {
     return undefined;
   }
 
+  /** Its channels are open. @param {number} id */
+  opened(id) {
+    const link = this._all.get(id);
+    if (link) link.open = true;
+    this._wakeMs = null;
+  }
+
   /** @param {number} id @returns {boolean} whether it was there */
   remove(id) {
+    this._wakeMs = null;
     return this._all.delete(id);
   }
 }

@@ -235,8 +235,7 @@ export class Membership {
 
   /** Its channels are open. @param {number} id @param {number} nowMs */
   linkOpened(id, nowMs) {
-    const link = this._links.get(id);
-    if (link) link.open = true;
+    this._links.opened(id);
     this._dial(nowMs);
   }
 

@@ -53,6 +53,8 @@ export class Neighbour {
     this.movedBytes = 0;
     /** What it says its uplink carries; 0 while unknown. */
     this.uplinkBytesPerMs = 0;
+    /** Counts what changes `holdsNumber`, `partialOf` and `fetchesKey`: those who look again and again need look only then. */
+    this.revision = 0;
     this._lastPieceMs = nowMs;
     /** @type {Map<string, RangeSet>} group key -> numbers of segments held whole */
     this._held = new Map();
@@ -70,6 +72,7 @@ export class Neighbour {
    * @throws {WireError} beyond what a neighbour may make us remember
    */
   have(group, ranges) {
+    this.revision++;
     const key = groupKey(group);
     const set = this._held.get(key) ?? new RangeSet();
     for (const [first, count] of ranges) set.add(first, count);
@@ -96,6 +99,7 @@ export class Neighbour {
   dropped(group, ranges) {
     const set = this._held.get(groupKey(group));
     if (!set) return;
+    this.revision++;
     for (const [first, count] of ranges) set.remove(first, count);
     if (set.rangeCount === 0) this._held.delete(groupKey(group));
     this._bound();
@@ -104,6 +108,7 @@ export class Neighbour {
   /** @param {SegmentRef} ref @param {number} nowMs @param {boolean} itself  whether it is the fetcher, and not somebody behind it */
   claimed(ref, nowMs, itself) {
     if (itself) {
+      this.revision++;
       this._fetching.add(refKey(ref));
       if (this._fetching.size > NEIGHBOUR_PARTIALS_MAX)
         this._fetching.delete(/** @type {string} */ (this._fetching.values().next().value));
@@ -122,6 +127,7 @@ export class Neighbour {
     const key = refKey(ref);
     let partial = this._partials.get(key);
     if (!partial || partial.sizeBytes !== sizeBytes) {
+      this.revision++;
       if (this._partials.size >= NEIGHBOUR_PARTIALS_MAX) {
         this._partials.delete(/** @type {string} */ (this._partials.keys().next().value));
       }
@@ -134,6 +140,7 @@ export class Neighbour {
 
   /** @param {string} key  of a segment no longer on its way */
   _settled(key) {
+    this.revision++;
     this._partials.delete(key);
     this._claims.delete(key);
     this._fetching.delete(key);
@@ -171,6 +178,7 @@ export class Neighbour {
 
   /** @param {SegmentRef} ref  turned out not to be held */
   deny(ref) {
+    this.revision++;
     this._fetching.delete(refKey(ref));
     this._held.get(groupKey(ref))?.remove(ref.number);
     this._partials.delete(refKey(ref));

@@ -33,6 +33,9 @@
  * @typedef {SendCommand | DropCommand | RenamedCommand | FetchCommand | AbortCommand | ProgressCommand | WholeCommand | DeliverCommand | FailCommand} Command
  */
 
+/** Most turns command this. @type {Command[]} */
+const NOTHING = [];
+
 export class Outbox {
   constructor() {
     /** @type {Command[]} */
@@ -47,6 +50,7 @@ export class Outbox {
   /** @returns {Command[]} in order; each is returned once */
   take() {
     const commands = this._commands;
+    if (commands.length === 0) return NOTHING;
     this._commands = [];
     return commands;
   }

@@ -7,8 +7,8 @@
 export class RangeSet {
   /** @param {Iterable<Range>} [ranges] */
   constructor(ranges = []) {
-    /** @type {[start: number, end: number][]} end is exclusive */
-    this._spans = [];
+    /** Start and end (exclusive) of one span after the other. Flat: there are very many such sets, most of one span. @type {number[]} */
+    this._edges = [];
     for (const [first, count] of ranges) this.add(first, count);
   }
 
@@ -21,14 +21,12 @@ export class RangeSet {
 
   /** How many ranges; what a bound on memory counts. */
   get rangeCount() {
-    return this._spans.length;
+    return this._edges.length / 2;
   }
 
   /** How many integers. */
   get size() {
-    let total = 0;
-    for (const [start, end] of this._spans) total += end - start;
-    return total;
+    return this.ranges().reduce((total, [, count]) => total + count, 0);
   }
 
   /**
@@ -36,17 +34,23 @@ export class RangeSet {
    * @param {number} [count]
    */
   add(first, count = 1) {
+    const edges = this._edges;
     let start = first;
     let end = first + count;
     const low = this._firstEndingAtOrAfter(start);
     let high = low;
-    for (; high < this._spans.length; high++) {
-      const span = /** @type {[number, number]} */ (this._spans[high]);
-      if (span[0] > end) break;
-      start = Math.min(start, span[0]);
-      end = Math.max(end, span[1]);
+    for (; high < edges.length && edges[high] <= end; high += 2) {
+      start = Math.min(start, edges[high]);
+      end = Math.max(end, edges[high + 1]);
     }
-    this._spans.splice(low, high - low, [start, end]);
+    if (edges.length === 0) {
+      this._edges = [start, end]; // no larger than need be
+    } else if (high === low + 2) {
+      edges[low] = start;
+      edges[low + 1] = end;
+    } else {
+      edges.splice(low, high - low, start, end);
+    }
   }
 
   /**
@@ -55,43 +59,57 @@ export class RangeSet {
    */
   remove(first, count = 1) {
     const end = first + count;
-    /** @type {[number, number][]} */
+    /** @type {number[]} */
     const kept = [];
-    for (const [spanStart, spanEnd] of this._spans) {
-      if (spanStart < first) kept.push([spanStart, Math.min(spanEnd, first)]);
-      if (spanEnd > end) kept.push([Math.max(spanStart, end), spanEnd]);
+    for (const [spanStart, spanCount] of this.ranges()) {
+      const spanEnd = spanStart + spanCount;
+      if (spanStart < first) kept.push(spanStart, Math.min(spanEnd, first));
+      if (spanEnd > end) kept.push(Math.max(spanStart, end), spanEnd);
     }
-    this._spans = kept;
+    this._edges = kept;
   }
 
   /** @param {number} value @returns {boolean} */
   has(value) {
-    const span = this._spans[this._firstEndingAtOrAfter(value + 1)];
-    return span !== undefined && span[0] <= value;
+    return this._edges[this._firstEndingAtOrAfter(value + 1)] <= value; // false beyond the last
+  }
+
+  /** Counts those it holds. @param {number[]} counts  by value, as far as they are wanted */
+  tally(counts) {
+    const edges = this._edges;
+    for (let at = 0; at < edges.length; at += 2) {
+      const end = Math.min(counts.length, edges[at + 1]);
+      for (let value = edges[at]; value < end; value++) counts[value]++;
+    }
   }
 
   /** @returns {Range[]} ascending */
   ranges() {
-    return this._spans.map(([start, end]) => [start, end - start]);
+    const edges = this._edges;
+    /** @type {Range[]} */
+    const ranges = [];
+    for (let at = 0; at < edges.length; at += 2) ranges.push([edges[at], edges[at + 1] - edges[at]]);
+    return ranges;
   }
 
   /** @returns {Iterable<number>} ascending */
   *values() {
-    for (const [start, end] of this._spans) for (let value = start; value < end; value++) yield value;
+    for (const [first, count] of this.ranges()) for (let value = first; value < first + count; value++) yield value;
   }
 
   /**
-   * Index of the first span whose end is at or after `value`; binary search.
+   * Where the first span begins whose end is at or after `value`; binary search.
    * @param {number} value
    */
   _firstEndingAtOrAfter(value) {
     let low = 0;
-    let high = this._spans.length;
+    const edges = this._edges;
+    let high = edges.length / 2;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (/** @type {[number, number]} */ (this._spans[middle])[1] < value) low = middle + 1;
+      if (edges[2 * middle + 1] < value) low = middle + 1;
       else high = middle;
     }
-    return low;
+    return 2 * low;
   }
 }

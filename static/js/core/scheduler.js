@@ -40,7 +40,7 @@ import {
  * @property {Iterable<Neighbour>} neighbours  those with an open channel
  * @property {number} groupSize  peers that may want what we want, ourselves included
  * @property {number} joiningUntilMs  until then nobody is connected, and somebody is likely to be soon
- * @property {number} roomPieces  how many more may be asked for now, of all neighbours together
+ * @property {() => number} roomPieces  how many more may be asked for now, of all neighbours together
  * @property {boolean} uploads  whether what we fetch helps anybody else
  * @property {import("./election.js").Election} election
  * @property {number} uplinkBytesPerMs  ours, as measured; 0 while unknown
@@ -64,11 +64,11 @@ export function plan(download, surroundings, nowMs) {
   download.wakeMs = null;
   const suppliers = findSuppliers(download, surroundings.neighbours, nowMs);
   markOverdue(download, nowMs);
-  const assignment = assign(download, suppliers, surroundings, nowMs);
+  const { asks, cancels } = assign(download, suppliers, surroundings, nowMs);
   const fetch = download.fetch ? null : considerFetch(download, suppliers, surroundings, nowMs);
   // Never at once again: a wait too short for the clock to show would repeat for ever.
   if (download.wakeMs !== null) download.wakeMs = Math.max(download.wakeMs, nowMs + 1);
-  return { ...assignment, fetch };
+  return { asks, cancels, fetch };
 }
 
 /**
@@ -80,19 +80,20 @@ export function plan(download, surroundings, nowMs) {
 function findSuppliers(download, neighbours, nowMs) {
   /** @type {Supplier[]} */
   const suppliers = [];
+  let at = 0;
   for (const neighbour of neighbours) {
+    const { holds, fetches, partial } = download.sight(neighbour, at++);
     if (!neighbour.uploads) continue;
     if (nowMs < neighbour.busyUntilMs) {
       download.wake(neighbour.busyUntilMs);
       continue;
     }
-    if (neighbour.holdsNumber(download.groupKey, download.ref.number)) {
+    if (holds) {
       suppliers.push({ neighbour, pieces: null });
       continue;
     }
-    const fetching = neighbour.fetchesKey(download.key) && nowMs < neighbour.claimEndsMs(download.key);
+    const fetching = fetches && nowMs < neighbour.claimEndsMs(download.key);
     if (fetching) download.wake(neighbour.claimEndsMs(download.key));
-    const partial = neighbour.partialOf(download.key);
     if (!partial) {
       if (fetching) suppliers.push({ neighbour, pieces: null });
       continue;
@@ -214,7 +215,8 @@ function commonUplink(neighbours) {
 function peersTooLate(download, suppliers, surroundings, spareMs, nowMs) {
   download.fireAtMs = null;
   const spreadMs = HEDGE_SPREAD * Math.max(0, spareMs + nowMs - download.createdMs);
-  const waitMs = spareMs - spreadMs * variate(surroundings.session, download.ref, -1);
+  download.hedge ??= variate(surroundings.session, download.ref, -1);
+  const waitMs = spareMs - spreadMs * download.hedge;
   if (waitMs > 0) {
     download.wake(nowMs + waitMs);
     return false;

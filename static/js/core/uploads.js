@@ -61,6 +61,8 @@ export class Uploads {
     this._lanes = new Map();
     /** How often each piece was sent, of the segments last served. @type {Map<string, Map<number, number>>} */
     this._sent = new Map();
+    /** Pieces that wait, in all lanes. */
+    this._waiting = 0;
     this._sentBytes = 0;
     this._receivedBytes = 0;
     /** The turn of who was served last: a newcomer starts there, neither ahead of nor behind the others. */
@@ -101,6 +103,7 @@ export class Uploads {
 
   /** @param {number} neighbour */
   closed(neighbour) {
+    this._waiting -= this._lanes.get(neighbour)?.queue.length ?? 0;
     this._lanes.delete(neighbour);
   }
 
@@ -125,7 +128,10 @@ export class Uploads {
     const refused = [];
     for (const index of indexes) {
       if (!lane || lane.queue.length >= UPLOAD_QUEUE_MAX || this.exhausted) refused.push(index);
-      else if (!lane.queue.some((wanted) => wanted.index === index && wanted.key === key)) lane.queue.push({ ref, key, index });
+      else if (!lane.queue.some((wanted) => wanted.index === index && wanted.key === key)) {
+        lane.queue.push({ ref, key, index });
+        this._waiting++;
+      }
     }
     return refused;
   }
@@ -147,6 +153,7 @@ export class Uploads {
       gone.push(wanted.index);
       return false;
     });
+    this._waiting -= gone.length;
     return gone;
   }
 
@@ -167,11 +174,12 @@ export class Uploads {
    */
   next(nowMs) {
     this.wakeMs = null;
+    if (this._waiting === 0) return null;
     const budgetBytes = Math.max(UPLOAD_BUDGET_MIN_BYTES, this._meter.rateBytesPerMs * UPLOAD_BUDGET_MS);
     const roomBytes = budgetBytes - this._bufferedBytes(nowMs);
     if (roomBytes <= 0) {
       // A channel tells of crossing its mark, not of being empty.
-      if (this._waiting) this.wakeMs = nowMs + Math.max(UPLOAD_LOOK_MS, -roomBytes / Math.max(1, this._meter.rateBytesPerMs));
+      this.wakeMs = nowMs + Math.max(UPLOAD_LOOK_MS, -roomBytes / Math.max(1, this._meter.rateBytesPerMs));
       return null;
     }
     const choice = this._choose(Math.max(UPLOAD_LANE_LOW_BYTES, roomBytes / 2));
@@ -183,6 +191,7 @@ export class Uploads {
       return null;
     }
     const [wanted] = /** @type {[Wanted]} */ (lane.queue.splice(at, 1));
+    this._waiting--;
     this._count(wanted);
     this._turn = Math.max(this._turn, lane.turn);
     lane.turn = this._turn + sizeBytes / lane.weight;
@@ -205,22 +214,22 @@ export class Uploads {
       if (lane.bufferedBytes > laneBytes) continue;
       for (let at = 0; at < lane.queue.length; at++) {
         const wanted = /** @type {Wanted} */ (lane.queue[at]);
-        const copies = Math.max(this._times(wanted), this._holdings.copies(wanted.key, wanted.index));
-        if (best && (copies > best.copies || (copies === best.copies && lane.turn >= best.lane.turn))) continue;
+        // The neighbours are asked last: it is the dearest, and most pieces are out of it before.
+        let copies = this._times(wanted);
+        if (best && later(copies, lane, best)) continue;
+        copies = Math.max(copies, this._holdings.copies(wanted.key, wanted.index));
+        if (best && later(copies, lane, best)) continue;
         const segment = this._holdings.find(wanted);
         // Asked for while nobody knew how long the segment is, or before we gave it up.
-        if (!segment || wanted.index >= (segment.pieceCount ?? Number.POSITIVE_INFINITY)) lane.queue.splice(at--, 1);
+        if (!segment || wanted.index >= (segment.pieceCount ?? Number.POSITIVE_INFINITY)) {
+          lane.queue.splice(at--, 1);
+          this._waiting--;
+        }
         const piece = segment?.piece(wanted.index);
         if (segment && piece) best = { neighbour, lane, at, segment, sizeBytes: piece.length, copies };
       }
     }
     return best;
-  }
-
-  /** Whether anybody waits for anything. */
-  get _waiting() {
-    for (const { queue } of this._lanes.values()) if (queue.length > 0) return true;
-    return false;
   }
 
   /** What all channels together have not sent yet; one that does not move is its receiver's affair. @param {number} nowMs */
@@ -244,3 +253,6 @@ export class Uploads {
     if (this._sent.size > UPLOAD_MEMORY_SEGMENTS) this._sent.delete(/** @type {string} */ (this._sent.keys().next().value));
   }
 }
+
+/** Whether a piece goes after the best so far. @param {number} copies @param {Lane} lane @param {{ copies: number, lane: Lane }} best */
+const later = (copies, { turn }, best) => copies > best.copies || (copies === best.copies && turn >= best.lane.turn);

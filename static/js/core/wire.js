@@ -4,7 +4,7 @@
  */
 
 import { MAX_FRAME_RANGES, MAX_SEGMENT_BYTES, PIECE_BYTES } from "./constants.js";
-import { hex, unhex } from "./identity.js";
+import { hex } from "./identity.js";
 
 /** @typedef {import("./identity.js").SegmentRef} SegmentRef */
 /** @typedef {import("./range-set.js").Range} Range */
@@ -58,14 +58,9 @@ export class WireError extends Error {
   }
 }
 
-/** Longest possible header of a PIECE: type, ref, size, index. */
-const HEADER_BYTES_MAX = 64;
-
 class Writer {
-  /** @param {number} capacityBytes */
-  constructor(capacityBytes) {
-    this.bytes = new Uint8Array(capacityBytes);
-    this.view = new DataView(this.bytes.buffer);
+  constructor() {
+    this.bytes = new Uint8Array(1024);
     this.length = 0;
   }
 
@@ -75,10 +70,9 @@ class Writer {
     const grown = new Uint8Array(Math.max(this.bytes.length * 2, this.length + count));
     grown.set(this.bytes);
     this.bytes = grown;
-    this.view = new DataView(grown.buffer);
   }
 
-  /** @param {number} value */
+  /** @param {number} value  its lowest eight bits */
   byte(value) {
     this.reserve(1);
     this.bytes[this.length++] = value;
@@ -86,39 +80,32 @@ class Writer {
 
   /** @param {number} value RFC 9000 section 16, the shortest form */
   varint(value) {
-    this.reserve(8);
     if (value < 64) {
-      this.bytes[this.length++] = value;
+      this.byte(value);
     } else if (value < 16384) {
-      this.view.setUint16(this.length, value | 0x4000);
-      this.length += 2;
+      this.byte((value >> 8) | 0x40);
+      this.byte(value);
     } else if (value < 2 ** 30) {
-      this.view.setUint32(this.length, (value | 0x80000000) >>> 0);
-      this.length += 4;
+      this.uint32(value | 0x80000000);
     } else {
-      this.view.setUint32(this.length, (Math.floor(value / 2 ** 32) | 0xc0000000) >>> 0);
-      this.view.setUint32(this.length + 4, value >>> 0);
-      this.length += 8;
+      this.uint32(Math.floor(value / 2 ** 32) | 0xc0000000);
+      this.uint32(value);
     }
   }
 
-  /** @param {number} value */
+  /** @param {number} value  its lowest 32 bits */
   uint32(value) {
-    this.reserve(4);
-    this.view.setUint32(this.length, value);
-    this.length += 4;
+    for (let shift = 24; shift >= 0; shift -= 8) this.byte(value >>> shift);
   }
 
-  /** @param {Uint8Array} bytes */
-  raw(bytes) {
-    this.reserve(bytes.length);
-    this.bytes.set(bytes, this.length);
-    this.length += bytes.length;
+  /** @param {string} digits  an even number of hex digits, lower case */
+  hex(digits) {
+    for (let index = 0; index < digits.length; index += 2) this.byte((digit(digits, index) << 4) | digit(digits, index + 1));
   }
 
   /** @param {Omit<SegmentRef, "number">} group */
   group(group) {
-    this.raw(unhex(group.track));
+    this.hex(group.track);
     this.byte(group.kind);
     this.varint(group.discontinuity);
   }
@@ -141,18 +128,28 @@ class Writer {
   }
 }
 
+/** @param {string} digits @param {number} index @returns {number} value of that hex digit */
+function digit(digits, index) {
+  const code = digits.charCodeAt(index);
+  return code < 58 ? code - 48 : code - 87;
+}
+
+/** One for all frames, which are small but for a payload: new buffers cost more than all that is written into them. */
+const WRITER = new Writer();
+
 /**
  * @param {Frame} frame  within the protocol's bounds; ranges ascending and disjoint
  * @returns {Uint8Array<ArrayBuffer>}
  */
 export function encodeFrame(frame) {
-  const writer = new Writer(frame.type === FRAME.PIECE ? HEADER_BYTES_MAX + frame.payload.length : HEADER_BYTES_MAX);
+  const writer = WRITER;
+  writer.length = 0;
   writer.byte(frame.type);
   switch (frame.type) {
     case FRAME.HELLO:
       writer.varint(frame.version);
-      writer.raw(unhex(frame.session));
-      writer.raw(unhex(frame.peer));
+      writer.hex(frame.session);
+      writer.hex(frame.peer);
       writer.varint(frame.flags);
       break;
     case FRAME.HAVE:
@@ -165,7 +162,7 @@ export function encodeFrame(frame) {
       writer.uint32(frame.nonce);
       break;
     case FRAME.RENAME:
-      writer.raw(unhex(frame.peer));
+      writer.hex(frame.peer);
       break;
     case FRAME.STATUS:
       writer.varint(frame.uplinkBytesPerMs);
@@ -173,7 +170,12 @@ export function encodeFrame(frame) {
     default:
       encodeSegmentFrame(writer, frame);
   }
-  return writer.bytes.subarray(0, writer.length);
+  const { length } = writer;
+  const payload = frame.type === FRAME.PIECE ? frame.payload : null;
+  const bytes = new Uint8Array(length + (payload?.length ?? 0));
+  for (let index = 0; index < length; index++) bytes[index] = /** @type {number} */ (writer.bytes[index]);
+  if (payload) bytes.set(payload, length);
+  return bytes;
 }
 
 /**
@@ -187,21 +189,19 @@ function encodeSegmentFrame(writer, frame) {
   if (frame.type === FRAME.REFUSE) writer.varint(frame.reason);
   if (frame.type === FRAME.CLAIM) {
     writer.varint(frame.hops);
-    writer.raw(unhex(frame.claimant));
+    writer.hex(frame.claimant);
   }
-  if (frame.type === FRAME.PIECE) {
-    writer.varint(frame.index);
-    writer.raw(frame.payload);
-  } else if ("ranges" in frame) {
-    writer.ranges(frame.ranges);
-  }
+  if (frame.type === FRAME.PIECE) writer.varint(frame.index);
+  else if ("ranges" in frame) writer.ranges(frame.ranges);
 }
+
+/** Ids as they were last read, by their last byte: the same few come again and again. @type {{ high: number, low: number, id: string }[]} */
+const IDS = [];
 
 class Reader {
   /** @param {Uint8Array} bytes */
   constructor(bytes) {
     this.bytes = bytes;
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.offset = 0;
   }
 
@@ -215,50 +215,63 @@ class Reader {
 
   /** @returns {number} */
   byte() {
-    return this.view.getUint8(this.take(1));
+    return /** @type {number} */ (this.bytes[this.take(1)]);
   }
 
   /** @returns {number} at most 2^53 - 1 */
   varint() {
-    const first = this.view.getUint8(this.take(1));
+    const first = this.byte();
     const low = first & 0x3f;
     switch (first >> 6) {
       case 0:
         return low;
       case 1:
         return low * 2 ** 8 + this.byte();
-      case 2: {
-        const rest = this.take(3);
-        return low * 2 ** 24 + (this.view.getUint8(rest) << 16) + this.view.getUint16(rest + 1);
-      }
+      case 2:
+        return low * 2 ** 24 + this.uint24();
       default: {
-        const rest = this.take(7);
-        const high = low * 2 ** 24 + (this.view.getUint8(rest) << 16) + this.view.getUint16(rest + 1);
+        const high = low * 2 ** 24 + this.uint24();
         if (high >= 2 ** 21) throw new WireError("number beyond 2^53 - 1");
-        return high * 2 ** 32 + this.view.getUint32(rest + 3);
+        return high * 2 ** 32 + this.uint32();
       }
     }
   }
 
   /** @returns {number} */
-  uint32() {
-    return this.view.getUint32(this.take(4));
+  uint24() {
+    return (this.byte() << 16) | (this.byte() << 8) | this.byte();
   }
 
-  /** @param {number} count @returns {string} */
-  hex(count) {
-    const start = this.take(count);
-    return hex(this.bytes.subarray(start, start + count));
+  /** @returns {number} */
+  uint32() {
+    return this.byte() * 2 ** 24 + this.uint24();
+  }
+
+  /** @returns {string} of a peer, 20 hex digits */
+  peer() {
+    const start = this.take(10);
+    return hex(this.bytes.subarray(start, start + 10));
+  }
+
+  /** @returns {string} of a track or a session, 16 hex digits */
+  id() {
+    const high = this.uint32();
+    const low = this.uint32();
+    const known = IDS[low & 255];
+    if (known?.low === low && known.high === high) return known.id;
+    const id = [high, low].map((half) => half.toString(16).padStart(8, "0")).join("");
+    IDS[low & 255] = { high, low, id };
+    return id;
   }
 
   /** @returns {Omit<SegmentRef, "number">} */
   group() {
-    return { track: this.hex(8), kind: this.byte(), discontinuity: this.varint() };
+    return { track: this.id(), kind: this.byte(), discontinuity: this.varint() };
   }
 
   /** @returns {SegmentRef} */
   ref() {
-    return { ...this.group(), number: this.varint() };
+    return { track: this.id(), kind: this.byte(), discontinuity: this.varint(), number: this.varint() };
   }
 
   /** @returns {number} bytes, 1 to MAX_SEGMENT_BYTES */
@@ -304,12 +317,12 @@ export function decodeFrame(bytes) {
   const type = reader.byte();
   switch (type) {
     case FRAME.HELLO:
-      return { type, version: reader.varint(), session: reader.hex(8), peer: reader.hex(10), flags: reader.varint() };
+      return { type, version: reader.varint(), session: reader.id(), peer: reader.peer(), flags: reader.varint() };
     case FRAME.HAVE:
     case FRAME.DROP:
       return { type, group: reader.group(), ranges: reader.ranges() };
     case FRAME.CLAIM:
-      return { type, ref: reader.ref(), hops: reader.varint(), claimant: reader.hex(8) };
+      return { type, ref: reader.ref(), hops: reader.varint(), claimant: reader.id() };
     case FRAME.ABANDON:
       return { type, ref: reader.ref() };
     case FRAME.PROGRESS:
@@ -325,7 +338,7 @@ export function decodeFrame(bytes) {
     case FRAME.PONG:
       return { type, nonce: reader.uint32() };
     case FRAME.RENAME:
-      return { type, peer: reader.hex(10) };
+      return { type, peer: reader.peer() };
     case FRAME.STATUS:
       return { type, uplinkBytesPerMs: reader.varint() };
     default:
