@@ -201,6 +201,7 @@ export class Engine {
       case "progress":
       case "deliver":
       case "fail":
+      case "refuse":
         this._answer(command);
         break;
       case "whole":
@@ -290,6 +291,7 @@ export class Engine {
       }
       this._requests.delete(command.request);
       if (command.type === "fail") events.failed(command);
+      else if (command.type === "refuse") events.refused();
       else events.delivered(command.bytes.buffer, command.timing, command.peerBytes);
     });
   }

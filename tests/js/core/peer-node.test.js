@@ -454,3 +454,62 @@ test("a player that lets go leaves no request, no fetch and no claim behind", ()
   for (let nowMs = 0; nowMs < 5000; nowMs += 100) node.timerFired(nowMs);
   assert.equal(commands(node, "fetch").length, 0);
 });
+
+/** Has a node fetch segments for its player. @param {PeerNode} node @param {number[]} numbers @param {number} sizeBytes */
+function fetchAll(node, numbers, sizeBytes) {
+  for (const number of numbers) {
+    node.request({ ...source, ref: { ...ref, number } }, 0, 0);
+    const [fetch] = commands(node, "fetch");
+    assert.ok(fetch?.type === "fetch");
+    node.fetchReceived(fetch.job, new Uint8Array(new ArrayBuffer(sizeBytes)), 10);
+    node.fetchFinished(fetch.job, 20);
+  }
+}
+
+/** Runs with no memory for buffers of a size, so many times. @param {number} sizeBytes @param {number} times @param {() => void} run */
+function withoutMemory(sizeBytes, times, run) {
+  const real = globalThis.Uint8Array;
+  let left = times;
+  globalThis.Uint8Array = new Proxy(real, {
+    construct(target, args, newTarget) {
+      if (args[0] === sizeBytes && left-- > 0) throw new RangeError("Array buffer allocation failed");
+      return Reflect.construct(target, args, newTarget);
+    },
+  });
+  try {
+    run();
+  } finally {
+    globalThis.Uint8Array = real;
+  }
+}
+
+test("where memory runs out for what the player is given, all that is held for others goes, and it is delivered", () => {
+  const node = nodeOf();
+  greet(node);
+  fetchAll(node, [5, 6], 100);
+  node.takeCommands();
+  withoutMemory(PIECE_BYTES + 5, 1, () => fetchAll(node, [7], PIECE_BYTES + 5));
+  const after = node.takeCommands();
+  const delivered = after.find((command) => command.type === "deliver");
+  assert.ok(delivered?.type === "deliver" && delivered.bytes.length === PIECE_BYTES + 5);
+  const drop = after
+    .map((command) => command.type === "send" && decodeFrame(command.bytes))
+    .find((frame) => frame && frame.type === FRAME.DROP);
+  assert.ok(drop && drop.type === FRAME.DROP);
+  assert.deepEqual(drop.ranges, [[5, 2]]);
+  assert.deepEqual(
+    [...node.held()].map(({ number }) => number),
+    [7],
+  );
+});
+
+test("where there is none even then, the request is handed back, and the next one is served", () => {
+  const node = holder();
+  withoutMemory(PIECE_BYTES + 5, 2, () => node.request(source, 0, 40));
+  assert.deepEqual(
+    node.takeCommands().map((command) => command.type),
+    ["refuse"],
+  );
+  fetchAll(node, [8], 100);
+  assert.equal(commands(node, "deliver").length, 1);
+});
