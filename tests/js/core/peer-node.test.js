@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PIECE_BYTES } from "../../../static/js/core/constants.js";
 import { PeerNode } from "../../../static/js/core/peer-node.js";
-import { CLAIM_HOPS_MAX } from "../../../static/js/core/tuning.js";
+import { CLAIM_HOPS_MAX, HIDDEN_TIMER_MS, STORE_FLOOR_BYTES } from "../../../static/js/core/tuning.js";
 import {
   decodeFrame,
   encodeFrame,
@@ -465,6 +465,59 @@ function fetchAll(node, numbers, sizeBytes) {
     node.fetchFinished(fetch.job, 20);
   }
 }
+
+test("a page that is hidden lets go of what it held longest, and tells its neighbours in one word", () => {
+  const node = nodeOf({ uploadBytesPerMs: 2500 });
+  greet(node);
+  fetchAll(node, [7, 8, 9, 10], STORE_FLOOR_BYTES / 2);
+  node.takeCommands();
+  node.visibilityChanged(true, 100);
+  const frames = sent(node);
+  assert.deepEqual(
+    frames.map(({ type }) => type),
+    [FRAME.DROP],
+  );
+  assert.ok(frames[0]?.type === FRAME.DROP);
+  assert.deepEqual(frames[0].ranges, [[7, 2]]);
+  assert.deepEqual(
+    [...node.held()].map(({ number }) => number),
+    [9, 10],
+  );
+});
+
+/** Until it fetches a fresh live segment that it need not have for five seconds. @param {boolean} hidden @param {number} [clusterSize] */
+function fetchesAfterMs(hidden, clusterSize = 9) {
+  const node = nodeOf();
+  greet(node);
+  node.joined("bb".repeat(10), clusterSize, 0);
+  node.visibilityChanged(hidden, 0);
+  node.request({ ...source, live: true }, 6000, 0);
+  for (let nowMs = 0; nowMs < 6000; nowMs += 10) {
+    if (commands(node, "fetch").length > 0) return nowMs;
+    node.timerFired(nowMs);
+  }
+  return Number.POSITIVE_INFINITY;
+}
+
+test("a hidden page fetches a fresh segment after all that are seen, and well before its player needs it", () => {
+  const seenMs = fetchesAfterMs(false);
+  const hiddenMs = fetchesAfterMs(true);
+  assert.ok(seenMs <= 1000, `seen: after ${seenMs} ms`);
+  assert.ok(hiddenMs >= 1000 + HIDDEN_TIMER_MS && hiddenMs < 6000 - HIDDEN_TIMER_MS, `hidden: after ${hiddenMs} ms`);
+});
+
+test("a hidden page that fetched the last segment fetches the next only if nobody else does", () => {
+  const node = nodeOf();
+  greet(node);
+  node.joined("bb".repeat(10), 9, 0);
+  node.request({ ...source, live: true }, 0, 0);
+  assert.equal(commands(node, "fetch").length, 1);
+  node.request({ ...source, live: true, ref: { ...ref, number: 8 } }, 6000, 10);
+  assert.equal(commands(node, "fetch").length, 1); // it stands
+  node.visibilityChanged(true, 20);
+  node.request({ ...source, live: true, ref: { ...ref, number: 9 } }, 8000, 30);
+  assert.equal(commands(node, "fetch").length, 0);
+});
 
 /** Runs with no memory for buffers of a size, so many times. @param {number} sizeBytes @param {number} times @param {() => void} run */
 function withoutMemory(sizeBytes, times, run) {
