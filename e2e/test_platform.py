@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
@@ -9,6 +10,7 @@ from playwright.async_api import Page
 
 from e2e.conftest import Run
 from e2e.harness.browsers import BrowserName, Browsers
+from e2e.harness.devtools import Tab, chromium
 from e2e.harness.origin_client import Origin
 from e2e.harness.viewers import wait_until
 
@@ -137,5 +139,74 @@ def test_localhost_is_a_secure_context(run: Run, browsers: Browsers, origin: Ori
         page = await blank_page(browsers, name, origin)
         assert await page.evaluate("() => isSecureContext && !!crypto.subtle")
         await page.context.close()
+
+    run(scenario())
+
+
+# Two connected peers in one page, an interval of a tenth of a second, and what the page is told of its life.
+LIFE = """(async () => {
+  window.ticks = 0;
+  setInterval(() => { ticks += 1; }, 100);
+  window.told = [];
+  for (const name of ["visibilitychange", "freeze", "resume"]) document.addEventListener(name, () => told.push(name));
+  for (const name of ["pagehide", "pageshow"]) addEventListener(name, () => told.push(name));
+  const [one, two] = (window.peers = [new RTCPeerConnection(), new RTCPeerConnection()]);
+  const channel = one.createDataChannel("bulk");
+  one.onicecandidate = ({ candidate }) => candidate && two.addIceCandidate(candidate);
+  two.onicecandidate = ({ candidate }) => candidate && one.addIceCandidate(candidate);
+  await one.setLocalDescription();
+  await two.setRemoteDescription(one.localDescription);
+  await two.setLocalDescription();
+  await one.setRemoteDescription(two.localDescription);
+  await new Promise((resolve) => { channel.onopen = resolve; });
+  window.young = true;
+})()"""
+
+
+async def ticks_in(tab: Tab, seconds: float) -> int:
+    before = await tab.evaluate("ticks")
+    await asyncio.sleep(seconds)
+    return int(await tab.evaluate("ticks")) - int(before)
+
+
+def test_chromium_slows_a_hidden_page_with_an_open_channel_and_keeps_a_frozen_page_connected(
+    run: Run, origin: Origin
+) -> None:
+    async def scenario() -> None:
+        async with chromium() as browser:
+            tab = await browser.open(f"{origin.url}/pages/blank.html")
+            await tab.evaluate(LIFE)
+            assert await ticks_in(tab, 2) > 15
+            await browser.open("about:blank")
+            await asyncio.sleep(1)
+            assert await ticks_in(tab, 4) <= 5  # once a second
+
+            await tab.call("Page.setWebLifecycleState", state="frozen")
+            assert await ticks_in(tab, 2) == 0
+            assert await tab.evaluate("peers[0].connectionState") == "connected"
+            await tab.call("Page.setWebLifecycleState", state="active")
+            assert await tab.evaluate("told") == ["visibilitychange", "freeze", "resume"]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("closes", [True, False])
+def test_chromium_keeps_a_page_for_the_way_back_only_if_it_closes_its_connections(
+    run: Run, origin: Origin, closes: bool
+) -> None:
+    async def scenario() -> None:
+        async with chromium() as browser:
+            tab = await browser.open(f"{origin.url}/pages/blank.html")
+            await tab.evaluate(LIFE)
+            if closes:
+                await tab.evaluate("addEventListener('pagehide', () => peers.forEach((peer) => peer.close()))")
+            await tab.call("Page.navigate", url=f"{origin.url}/pages/blank.html?other")
+            await asyncio.sleep(1)
+            await tab.back()
+            await asyncio.sleep(1)
+            assert await tab.evaluate("window.young ?? false") is closes
+            if closes:
+                left, back = ["pagehide", "visibilitychange", "freeze"], ["resume", "visibilitychange", "pageshow"]
+                assert await tab.evaluate("told") == left + back
 
     run(scenario())

@@ -3,12 +3,13 @@
  * the modelled network. It obeys commands and holds no policy.
  */
 
+import { defaultStoreBytes } from "../../static/js/core/allowance.js";
 import { hex } from "../../static/js/core/identity.js";
 import { Membership } from "../../static/js/core/membership.js";
 import { PeerNode } from "../../static/js/core/peer-node.js";
 import { Connections } from "./connections.js";
 import { Downlink, Uplink } from "./links.js";
-import { seeded } from "./random.js";
+import { mix, seeded } from "./random.js";
 
 /** @typedef {import("./world.js").World} World */
 /** @typedef {import("./cdn.js").Transfer} Transfer */
@@ -19,8 +20,10 @@ import { seeded } from "./random.js";
 
 /** One turn in so many is timed: a look at the clock costs as much as a small turn. A prime, so that it keeps step with nothing. */
 const TIMED_TURNS = 7;
-/** The library's default of how much is kept: static/js/pool.js. */
-export const STORE_BYTES = 64 << 20;
+/** The library's default of how much is kept, on a device with memory enough. */
+export const STORE_BYTES = defaultStoreBytes();
+/** Timers of hidden pages ring once a second (Chromium, Firefox), each device's at a phase of its own. */
+const HIDDEN_TICK_MS = 1000;
 
 /**
  * Where a viewer is and what its lines carry.
@@ -69,6 +72,7 @@ export class SimPeer {
     this.node = new PeerNode({ session, storeBytes, uploadBytesPerMs: uploadLimitBps / 8000 }, this.joinedMs);
     this.ledger = this.node.ledger;
     this.gone = false;
+    this._hidden = false;
     this.control = { sentFrames: 0, sentBytes: 0 };
     this.bulk = { sentFrames: 0, sentBytes: 0, receivedBytes: 0 };
     this.cdnReceivedBytes = 0;
@@ -112,6 +116,12 @@ export class SimPeer {
   /** @param {number} request */
   cancel(request) {
     if (this._requests.delete(request)) this.turn((nowMs) => this.node.cancel(request, nowMs));
+  }
+
+  /** Its page is hidden, or seen again. @param {boolean} hidden */
+  hide(hidden) {
+    this._hidden = hidden;
+    this.turn((nowMs) => this.node.visibilityChanged(hidden, nowMs));
   }
 
   /** @param {number} link @param {boolean} offered */
@@ -211,7 +221,9 @@ export class SimPeer {
 
   /** @param {boolean} [both]  whether membership may have something sooner than before */
   _setAlarm(both = true) {
-    const dueMs = both ? Math.min(this.node.nextTimerMs, this.membership.nextTimerMs) : this.node.nextTimerMs;
+    const nextMs = both ? Math.min(this.node.nextTimerMs, this.membership.nextTimerMs) : this.node.nextTimerMs;
+    const phaseMs = mix(this.index) % HIDDEN_TICK_MS;
+    const dueMs = this._hidden ? Math.ceil((nextMs - phaseMs) / HIDDEN_TICK_MS) * HIDDEN_TICK_MS + phaseMs : nextMs;
     if (dueMs >= this._alarmMs) return; // the alarm that is set will see what is next
     this._alarmMs = dueMs;
     this.world.clock.at(dueMs, alarm, this);

@@ -69,6 +69,8 @@ export class Engine {
     this._turning = false;
     /** A defect of ours was met; nothing more may be asked of this engine. */
     this.broken = false;
+    /** ... but it was none: memory has run out, and another engine may do with less. */
+    this.starved = false;
     this._reported = { peerBytes: 0, cdnBytes: 0, sentBytes: 0, stalls: 0 };
     this._stalls = 0;
     this._turn(() => this._membership.start());
@@ -100,6 +102,11 @@ export class Engine {
     if (this._requests.delete(request)) this._turn((at) => this._node.cancel(request, at));
   }
 
+  /** Nobody sees the page now, or somebody does again. @param {boolean} hidden */
+  visibilityChanged(hidden) {
+    this._turn((at) => this._node.visibilityChanged(hidden, at));
+  }
+
   /** The player shows its first frame: the page has time for more connections now. */
   settled() {
     this._turn((at) => this._membership.settled(at));
@@ -110,19 +117,20 @@ export class Engine {
     this._stalls++;
   }
 
-  /** Leaves the swarm; what was requested and not delivered is refused. */
-  stop() {
-    this._refuseAll();
+  /** Leaves the swarm; what was requested and not delivered is refused. @param {Promise<void>} [when]  then, if not at once */
+  stop(when) {
+    this._refuseAll(when);
     this._turn(() => this._membership.stop());
     this._alarm.set(Number.POSITIVE_INFINITY);
   }
 
-  _refuseAll() {
+  /** @param {Promise<void>} [when] */
+  _refuseAll(when = Promise.resolve()) {
     const waiting = [...this._requests];
     this._requests.clear();
     for (const [request, events] of waiting) {
       if (!this.broken) this._turn((at) => this._node.cancel(request, at));
-      queueMicrotask(() => events.refused());
+      when.then(() => events.refused());
     }
   }
 
@@ -177,6 +185,7 @@ export class Engine {
   /** A defect of ours must not become the player's: report it, let go of everything, and let the player load without us. @param {unknown} error */
   _break(error) {
     this.broken = true;
+    this.starved = /alloc|memory/i.test(String(error)); // "Array buffer allocation failed", "Out of memory"
     this._alarm.set(Number.POSITIVE_INFINITY);
     this._socket.close();
     this._http.abortAll();
@@ -201,6 +210,7 @@ export class Engine {
       case "progress":
       case "deliver":
       case "fail":
+      case "refuse":
         this._answer(command);
         break;
       case "whole":
@@ -290,6 +300,7 @@ export class Engine {
       }
       this._requests.delete(command.request);
       if (command.type === "fail") events.failed(command);
+      else if (command.type === "refuse") events.refused();
       else events.delivered(command.bytes.buffer, command.timing, command.peerBytes);
     });
   }

@@ -13,8 +13,6 @@ PeerPool.configure({
   ...(script?.dataset.tracker ? { tracker: script.dataset.tracker } : {}),
   ...(script?.dataset.content ? { content: script.dataset.content } : {}),
 });
-// Neighbours learn at once that we are gone, and ask somebody else for what they expected of us.
-addEventListener("pagehide", () => PeerPool.leave());
 
 /** @type {Window & { PeerPool?: typeof PeerPool, Hls?: HlsClass }} */
 const page = window;

@@ -2,8 +2,10 @@
  * What a page has one of: its options, its engines (one a content), its events and totals.
  */
 
+import { defaultStoreBytes, storeAllowance } from "./core/allowance.js";
 import { hex } from "./core/identity.js";
 import { Engine } from "./engine.js";
+import { deviceMemoryGib, pageHidden, watchPage } from "./io/page-lifecycle.js";
 
 /**
  * @typedef {object} Options
@@ -21,7 +23,7 @@ const DEFAULTS = {
   tracker: "",
   enabled: true,
   content: null,
-  cacheBytes: 64 * 2 ** 20, // half a minute of 16 Mbit/s, or five of 1.6: what a phone's tab can spare
+  cacheBytes: defaultStoreBytes(deviceMemoryGib()),
   uploadLimitBps: 20e6, // several viewers at a common bitrate; a home uplink's own limit is usually below
   uploadRatioMax: 8, // above what a swarm asks of anybody for long; nobody is to carry a crowd
   neighbours: 8, // enough sources that one leaving is not felt, few enough that each is worth its cost
@@ -49,6 +51,18 @@ export class Pool {
     this._past = [];
     /** @type {Map<EventName, Set<(event: SegmentEvent) => void>>} */
     this._listeners = new Map();
+    /** Memory has run out once: what is left is not for others. */
+    this._scarce = false;
+    /** Until the page runs again; null while it does. @type {Promise<void> | null} */
+    this._suspended = null;
+    this._wake = () => {};
+    watchPage({
+      visibilityChanged: (hidden) => {
+        for (const engine of this._engines.values()) engine.visibilityChanged(hidden);
+      },
+      suspended: () => this.suspend(),
+      resumed: () => this.resume(),
+    });
   }
 
   /**
@@ -63,7 +77,7 @@ export class Pool {
 
   /** Whether anything may be shared: switched on, a tracker known, and WebRTC there. */
   get active() {
-    return this.options.enabled && this.options.tracker !== "" && typeof RTCPeerConnection === "function";
+    return !this._suspended && this.options.enabled && this.options.tracker !== "" && typeof RTCPeerConnection === "function";
   }
 
   /**
@@ -73,17 +87,21 @@ export class Pool {
   engine(name) {
     if (!this.active) return null;
     const existing = this._engines.get(name);
-    if (existing) return existing.broken ? null : existing;
+    if (existing?.starved) {
+      this._scarce = true;
+      this._retire(name, existing);
+    } else if (existing) return existing.broken ? null : existing;
     const { tracker, cacheBytes, uploadLimitBps, uploadRatioMax, neighbours } = this.options;
     const engine = new Engine(name, {
       tracker: signalUrl(tracker),
       session: this.session,
-      storeBytes: cacheBytes,
+      storeBytes: storeAllowance(cacheBytes, this._scarce),
       uploadBytesPerMs: uploadLimitBps / 8000,
       uploadRatioMax,
       neighbours,
     });
     this._engines.set(name, engine);
+    if (pageHidden()) engine.visibilityChanged(true);
     return engine;
   }
 
@@ -95,18 +113,37 @@ export class Pool {
     }
   }
 
-  /** @param {string} name @param {Engine} engine */
-  _retire(name, engine) {
+  /** @param {string} name @param {Engine} engine @param {Promise<void>} [when]  what it was asked for is refused then */
+  _retire(name, engine, when) {
     this._past.push(engine.stats());
-    engine.stop();
+    engine.stop(when);
     this._engines.delete(name);
     // Two of the past are one: what a long-lived page remembers of its many streams does not grow.
     if (this._past.length > 1) this._past = [total(this._past)];
   }
 
-  /** Leaves every swarm; a player that asks again joins again. */
-  stop() {
-    for (const [name, engine] of [...this._engines]) this._retire(name, engine);
+  /** Leaves every swarm; a player that asks again joins again. @param {Promise<void>} [when] */
+  stop(when) {
+    for (const [name, engine] of [...this._engines]) this._retire(name, engine, when);
+  }
+
+  /**
+   * The page is frozen, kept for the way back, or gone. Neighbours hear at once that they need not wait for it, all memory is
+   * released, and no request is begun: one on its way can cost a page its place among those kept.
+   */
+  suspend() {
+    this._suspended ??= new Promise((resolve) => {
+      this._wake = resolve;
+    });
+    this.stop(this._suspended);
+  }
+
+  /** The page runs again: what was asked for before is the player's to load, what comes next is shared. */
+  resume() {
+    if (!this._suspended) return;
+    this._suspended = null;
+    this._wake();
+    for (const { content } of this.players) if (content) this.engine(content);
   }
 
   /** Totals over all contents; state and ids of the latest. */

@@ -76,7 +76,12 @@ export class Announcer {
     const { number, ...group } = ref;
     // Who holds it too need not know: in a live swarm that is half of all that would be told.
     this._announce({ type: FRAME.HAVE, group, ranges: [[number, 1]] }, lacking(ref));
-    for (const { number: old, ...oldGroup } of gone) this._announce({ type: FRAME.DROP, group: oldGroup, ranges: [[old, 1]] });
+    this.dropped(gone);
+  }
+
+  /** They are held no longer. @param {SegmentRef[]} refs */
+  dropped(refs) {
+    for (const frame of mapFrames(FRAME.DROP, refs)) this._announce(frame);
   }
 
   /** A neighbour has to make do without these: it may want to hear again that we hold them. @param {Neighbour} neighbour @param {import("./wire.js").HaveFrame} drop @param {Iterable<SegmentRef>} held */
@@ -110,12 +115,7 @@ export class Announcer {
   /** @param {Neighbour} neighbour @param {Iterable<SegmentRef>} held */
   _tellHeld(neighbour, held) {
     if (!this._neighbourhood.uploads) return;
-    for (const { group, numbers } of grouped(held)) {
-      const ranges = numbers.ranges();
-      for (let from = 0; from < ranges.length; from += MAX_FRAME_RANGES) {
-        this._neighbourhood.send(neighbour, { type: FRAME.HAVE, group, ranges: ranges.slice(from, from + MAX_FRAME_RANGES) });
-      }
-    }
+    for (const frame of mapFrames(FRAME.HAVE, held)) this._neighbourhood.send(neighbour, frame);
   }
 
   /** @param {Frame} frame @param {(neighbour: Neighbour) => boolean} [wanted] */
@@ -128,6 +128,16 @@ export class Announcer {
 function lacking(ref) {
   const key = groupKey(ref);
   return (neighbour) => !neighbour.holdsNumber(key, ref.number);
+}
+
+/** @param {2 | 3} type  HAVE or DROP @param {Iterable<SegmentRef>} refs @returns {Iterable<import("./wire.js").HaveFrame>} as few as tell of all */
+function* mapFrames(type, refs) {
+  for (const { group, numbers } of grouped(refs)) {
+    const ranges = numbers.ranges();
+    for (let from = 0; from < ranges.length; from += MAX_FRAME_RANGES) {
+      yield { type, group, ranges: ranges.slice(from, from + MAX_FRAME_RANGES) };
+    }
+  }
 }
 
 /** @param {Iterable<SegmentRef>} refs @returns {Iterable<{ group: Omit<SegmentRef, "number">, numbers: RangeSet }>} */

@@ -19,6 +19,7 @@ import {
   ANTICIPATION_DEADLINE_MS,
   ANTICIPATION_PAUSE_MS,
   BUSY_PAUSE_MS,
+  HIDDEN_TIMER_MS,
   HTTP_RETRY_MAX_MS,
   HTTP_RETRY_MS,
   HTTP_SILENCE_MS,
@@ -52,13 +53,14 @@ export class Downloads {
     this._announcer = announcer;
     this._groupSize = groupSize;
     this._joiningUntilMs = joiningUntilMs;
+    this._hidden = false;
     /** @type {Map<string, Download>} by ref key */
     this._all = new Map();
     /** @type {Map<string, Average>} track and kind -> segment size */
     this._sizes = new Map();
     this._fetches = new Fetches(outbox);
     this._pipeline = new Pipeline();
-    this._requests = new Requests(outbox);
+    this._requests = new Requests(outbox, () => announcer.dropped(store.release()));
     this._election = new Election(neighbourhood.session);
     this._anticipation = new Anticipation();
   }
@@ -92,6 +94,13 @@ export class Downloads {
     }
   }
 
+  /** Nobody sees the page now, or somebody does again. @param {boolean} hidden @param {number} nowMs */
+  visibilityChanged(hidden, nowMs) {
+    this._hidden = hidden;
+    if (hidden) this._election.resign();
+    this.reconsiderAll(nowMs);
+  }
+
   // ---- the player ----
 
   /** @param {SegmentSource} source @param {number} deadlineMs @param {number} nowMs @returns {number} the request */
@@ -102,9 +111,14 @@ export class Downloads {
     const key = refKey(source.ref);
     const download = this._all.get(key) ?? this._begin(source, nowMs);
     if (download.source !== source) this._located(download, source);
-    const request = this._requests.add(download, Number.isFinite(deadlineMs) ? deadlineMs : nowMs);
+    const request = this._requests.add(download, this._dueMs(Number.isFinite(deadlineMs) ? deadlineMs : nowMs));
     this._advance(download, nowMs);
     return request;
+  }
+
+  /** When to have it: the timers of a hidden page are late. @param {number} deadlineMs */
+  _dueMs(deadlineMs) {
+    return this._hidden ? deadlineMs - HIDDEN_TIMER_MS : deadlineMs;
   }
 
   /** Where it is on the CDN; of one that was anticipated that was not known. @param {Download} download @param {SegmentSource} source */
@@ -122,7 +136,7 @@ export class Downloads {
 
   /** @param {number} request @param {number} deadlineMs @param {number} nowMs */
   hasten(request, deadlineMs, nowMs) {
-    const download = this._requests.hasten(request, deadlineMs);
+    const download = this._requests.hasten(request, this._dueMs(deadlineMs));
     if (download) this._advance(download, nowMs);
   }
 
@@ -365,6 +379,7 @@ export class Downloads {
       election: this._election,
       uplinkBytesPerMs: this._neighbourhood.uplinkBytesPerMs,
       uploads: this._neighbourhood.uploads,
+      hidden: this._hidden,
       httpFirstByteMs: this._fetches.firstByteMs,
       httpRateBytesPerMs: this._fetches.rateBytesPerMs,
       takesRanges: (url) => this._fetches.takesRanges(url),

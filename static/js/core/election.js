@@ -27,6 +27,11 @@ export class Election {
     term.ours = Math.max(term.ours, ref.number);
   }
 
+  /** We do not stand any more: others may go first. */
+  resign() {
+    for (const term of this._terms.values()) term.ours = Number.NEGATIVE_INFINITY;
+  }
+
   /** Somebody else fetches it. @param {SegmentRef} ref */
   heard(ref) {
     const term = this._term(ref);

@@ -30,7 +30,8 @@
  * @property {Timing} timing
  * @typedef {{ type: "whole", ref: import("./identity.js").SegmentRef }} WholeCommand  a segment has come to be held whole; nothing need be done
  * @typedef {{ type: "fail", request: number, status: number, reason: string }} FailCommand
- * @typedef {SendCommand | DropCommand | RenamedCommand | FetchCommand | AbortCommand | ProgressCommand | WholeCommand | DeliverCommand | FailCommand} Command
+ * @typedef {{ type: "refuse", request: number }} RefuseCommand  there is no memory for it: the player is to load it without us
+ * @typedef {SendCommand | DropCommand | RenamedCommand | FetchCommand | AbortCommand | ProgressCommand | WholeCommand | DeliverCommand | FailCommand | RefuseCommand} Command
  */
 
 /** Most turns command this. @type {Command[]} */

@@ -5,6 +5,7 @@
  *        neighbourOpened/Closed, frameReceived, drained   from channels
  *        fetchStarted/Received/Finished/Failed            from HTTP
  *        joined, clusterSized                             from the tracker
+ *        visibilityChanged                                from the page
  *        timerFired                                       from a clock, at nextTimerMs
  *   out  takeCommands()                                   to all of them
  *
@@ -12,6 +13,7 @@
  * This module routes; the rules are in scheduler.js, suppression.js, uploads.js and store.js.
  */
 
+import { uploadAllowance } from "./allowance.js";
 import { Announcer } from "./announcer.js";
 import { Downloads } from "./downloads.js";
 import { refKey } from "./identity.js";
@@ -43,6 +45,7 @@ export class PeerNode {
   constructor({ session, storeBytes, uploadBytesPerMs, uploadRatioMax = Number.POSITIVE_INFINITY }, nowMs) {
     this.ledger = new Ledger();
     this._startedMs = nowMs;
+    this._uploadBytesPerMs = uploadBytesPerMs;
     /** @type {number | null} null until the tracker has said it */
     this._clusterSize = null;
     this._outbox = new Outbox();
@@ -117,6 +120,16 @@ export class PeerNode {
   /** Until then nobody is connected, and somebody is likely to be soon; -Infinity when somebody is, or there is nobody. */
   get _joiningUntilMs() {
     return this.neighbourCount > 0 || this._clusterSize === 1 ? Number.NEGATIVE_INFINITY : this._startedMs + JOINING_MS;
+  }
+
+  // ---- in: the page ----
+
+  /** Nobody sees it now, or somebody does again: a hidden page holds and sends less, and lets others fetch. @param {boolean} hidden @param {number} nowMs */
+  visibilityChanged(hidden, nowMs) {
+    this._uploads.limit(uploadAllowance(this._uploadBytesPerMs, hidden));
+    this._neighbourhood.measured(this._uploads.uplinkBytesPerMs, nowMs);
+    this._announcer.dropped(this._store.visibilityChanged(hidden));
+    this._downloads.visibilityChanged(hidden, nowMs);
   }
 
   // ---- in: the player ----

@@ -7,9 +7,10 @@ import { HTTP_RATE_GUESS_BYTES_PER_MS, HTTP_RATE_SAMPLE_MIN_BYTES } from "./tuni
 /** @typedef {import("./segment.js").Segment} Segment */
 
 export class Requests {
-  /** @param {import("./outbox.js").Outbox} outbox */
-  constructor(outbox) {
+  /** @param {import("./outbox.js").Outbox} outbox @param {() => void} makeRoom  gives up all memory that can be spared */
+  constructor(outbox, makeRoom) {
     this._outbox = outbox;
+    this._makeRoom = makeRoom;
     /** @type {Map<number, Download>} */
     this._downloads = new Map();
     this._nextId = 1;
@@ -22,9 +23,20 @@ export class Requests {
     const request = this._nextId++;
     // At the rate that deliveries have: a player that believed memory's speed would switch to a rendition the network cannot carry.
     const startMs = nowMs - segment.heldBytes / this._rateBytesPerMs.value;
-    const timing = { startMs, firstByteMs: startMs, endMs: nowMs };
-    this._outbox.push({ type: "deliver", request, bytes: segment.assemble(), peerBytes: segment.peerBytes, timing });
+    this._hand(request, segment, { startMs, firstByteMs: startMs, endMs: nowMs });
     return request;
+  }
+
+  /** @param {number} request @param {Segment} segment @param {import("./outbox.js").Timing} timing */
+  _hand(request, segment, timing) {
+    let bytes = segment.assemble();
+    if (!bytes) {
+      this._makeRoom();
+      bytes = segment.assemble();
+    }
+    this._outbox.push(
+      bytes ? { type: "deliver", request, bytes, peerBytes: segment.peerBytes, timing } : { type: "refuse", request },
+    );
   }
 
   /** @param {Download} download  that will answer it @param {number} deadlineMs @returns {number} the request */
@@ -65,7 +77,7 @@ export class Requests {
     }
     for (const request of requests.keys()) {
       this._downloads.delete(request);
-      this._outbox.push({ type: "deliver", request, bytes: segment.assemble(), peerBytes: segment.peerBytes, timing });
+      this._hand(request, segment, timing);
     }
   }
 

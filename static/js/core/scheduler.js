@@ -22,6 +22,7 @@ import {
   DEADLINE_MARGIN_MS,
   ELECTION_HOLD_MS,
   HEDGE_SPREAD,
+  HIDDEN_TIMER_MS,
   HTTP_SAFETY,
   PEERS_PACE_MS,
   PEERS_PACE_TRUST,
@@ -42,6 +43,7 @@ import {
  * @property {number} joiningUntilMs  until then nobody is connected, and somebody is likely to be soon
  * @property {() => number} roomPieces  how many more may be asked for now, of all neighbours together
  * @property {boolean} uploads  whether what we fetch helps anybody else
+ * @property {boolean} hidden  nobody sees our page: our timers are late, and nobody is to depend on them
  * @property {import("./election.js").Election} election
  * @property {number} uplinkBytesPerMs  ours, as measured; 0 while unknown
  * @property {Average} httpFirstByteMs
@@ -175,15 +177,17 @@ function backoffOver(download, surroundings, spareMs, nowMs) {
  * @param {Download} download @param {Surroundings} surroundings @param {number} spareMs @returns {number} milliseconds
  */
 function turnMs(download, surroundings, spareMs) {
-  const { groupSize, session, election } = surroundings;
+  const { groupSize, session, election, hidden } = surroundings;
   const durationMs = download.source.durationSec * 1000;
   const turn = download.source.live ? election.turn(download.ref) : "open";
   // Who stands is judged more mildly: it is a measurement that wavers, and a change costs more than a little slowness.
   const lagMs = poorFetcherMs(download, surroundings, turn === "ours" ? durationMs : durationMs / 2);
   if (turn === "ours" && lagMs === 0) return 0;
   const maxMs = Math.min(durationMs * BACKOFF_OF_DURATION, spareMs * BACKOFF_OF_SLACK, BACKOFF_MAX_MS);
+  // A hidden page lets all go first that are seen; where none is, one of the hidden comes to stand as ever.
+  const afterMs = hidden && download.source.live && groupSize > 1 ? ELECTION_HOLD_MS + maxMs + HIDDEN_TIMER_MS : 0;
   const backoff = backoffMs(variate(session, download.ref, download.attempt++), maxMs, groupSize);
-  return (turn === "open" ? 0 : ELECTION_HOLD_MS) + backoff + lagMs;
+  return afterMs + (turn === "open" ? 0 : ELECTION_HOLD_MS) + backoff + lagMs;
 }
 
 /**

@@ -90,9 +90,15 @@ export class Segment {
     return before - this.heldBytes;
   }
 
-  /** @returns {Uint8Array<ArrayBuffer>} a copy of the whole; only when complete */
+  /** @returns {Uint8Array<ArrayBuffer> | null} a copy of the whole, only when complete; null where there is no memory for it */
   assemble() {
-    const whole = new Uint8Array(/** @type {number} */ (this.sizeBytes));
+    /** @type {Uint8Array<ArrayBuffer>} */
+    let whole;
+    try {
+      whole = new Uint8Array(/** @type {number} */ (this.sizeBytes));
+    } catch {
+      return null; // a RangeError in Chromium and Safari, a text in Firefox
+    }
     this._pieces.forEach((piece, index) => {
       if (piece) whole.set(piece, index * PIECE_BYTES);
     });

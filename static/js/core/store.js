@@ -4,6 +4,7 @@
  * hold goes before what only we have.
  */
 
+import { storeAllowance } from "./allowance.js";
 import { refKey } from "./identity.js";
 import { STORE_EVICTION_CANDIDATES } from "./tuning.js";
 
@@ -16,6 +17,7 @@ export class Store {
     this.capBytes = capBytes;
     this._copies = copies;
     this.heldBytes = 0;
+    this._hidden = false;
     /** @type {Map<string, Segment>} insertion order is order of use */
     this._segments = new Map();
   }
@@ -29,7 +31,23 @@ export class Store {
     if (this._segments.has(key)) return [];
     this._segments.set(key, segment);
     this.heldBytes += segment.heldBytes;
-    return this.shrink(this.capBytes);
+    return this._fit();
+  }
+
+  /** @param {boolean} hidden  whether the page is @returns {SegmentRef[]} those that had to go for it */
+  visibilityChanged(hidden) {
+    this._hidden = hidden;
+    return this._fit();
+  }
+
+  /** Memory has run out: nothing is held now, and less from now on. @returns {SegmentRef[]} all that were */
+  release() {
+    this.capBytes = storeAllowance(this.capBytes, true);
+    return this.shrink(0);
+  }
+
+  _fit() {
+    return this.shrink(storeAllowance(this.capBytes, this._hidden));
   }
 
   /** @param {number} toBytes @returns {SegmentRef[]} those that had to go for it */

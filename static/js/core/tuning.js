@@ -115,6 +115,25 @@ export const RUMOURS_OF_SEGMENT_MAX = 2;
 /** A claim that has not moved for this long is dead. */
 export const CLAIM_PATIENCE_MS = 1500;
 
+/** Held for others and for playing again, unless the page says otherwise: half a minute of 16 Mbit/s, five minutes of 1.6 ... */
+export const STORE_BYTES = 67108864;
+/**
+ * ... and at most a 128th of the device's memory. A device of 2 GiB leaves a page some hundred MiB, of which the player's own
+ * buffer comes first: Chromium gives that 30 MiB on the smallest devices and 150 elsewhere.
+ */
+export const STORE_BYTES_PER_GIB = 8388608;
+/**
+ * Held by a page that is hidden, which browsers discard the sooner the more it holds, or that has run out of memory: half a minute
+ * of 4 Mbit/s, more than a live swarm asks for. The simulator's large swarms hold no more.
+ */
+export const STORE_FLOOR_BYTES = 16777216;
+/**
+ * What a hidden page sends of its limit: whoever looks at another page is not to feel it there. A quarter of the default is 5 Mbit/s,
+ * so that viewers who only listen still carry each other.
+ */
+export const HIDDEN_UPLOAD_SHARE = 0.25;
+/** Timers of a hidden page ring once a second (Chromium and Firefox; once a minute only without an open data channel). */
+export const HIDDEN_TIMER_MS = 1000;
 /** Of the segments used longest ago so many are compared by how many neighbours hold them, when one has to go. */
 export const STORE_EVICTION_CANDIDATES = 8;
 

@@ -75,9 +75,16 @@ export class Uploads {
     return this.limitBytesPerMs > 0;
   }
 
-  /** What our uplink was measured to carry; 0 while unknown. */
+  /** Another cap from now on. @param {number} limitBytesPerMs */
+  limit(limitBytesPerMs) {
+    this.limitBytesPerMs = limitBytesPerMs;
+    this._bucket.ratePerMs = limitBytesPerMs;
+    this._bucket.burst = limitBytesPerMs * UPLOAD_BURST_MS;
+  }
+
+  /** What our uplink was measured to carry, as far as the cap lets it; 0 while unknown. */
   get uplinkBytesPerMs() {
-    return this._meter.rateBytesPerMs;
+    return Math.min(this._meter.rateBytesPerMs, this.limitBytesPerMs);
   }
 
   /** Whether the cap of the ratio is reached. */

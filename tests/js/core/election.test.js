@@ -50,3 +50,14 @@ test("what a neighbour can make us remember is bounded", () => {
   assert.equal(election.turn(ref(2)), "open");
   assert.equal(election.turn(ref(2, ELECTION_GROUPS_MAX)), "theirs");
 });
+
+test("who resigns stands no more, until it fetches again", () => {
+  const election = new Election("a");
+  election.claimed(ref(7));
+  election.resign();
+  assert.equal(election.turn(ref(8)), "open");
+  election.heard(ref(8));
+  assert.equal(election.turn(ref(9)), "theirs");
+  election.claimed(ref(9));
+  assert.equal(election.turn(ref(10)), "ours");
+});

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PIECE_BYTES } from "../../../static/js/core/constants.js";
 import { PeerNode } from "../../../static/js/core/peer-node.js";
-import { CLAIM_HOPS_MAX } from "../../../static/js/core/tuning.js";
+import { CLAIM_HOPS_MAX, HIDDEN_TIMER_MS, STORE_FLOOR_BYTES } from "../../../static/js/core/tuning.js";
 import {
   decodeFrame,
   encodeFrame,
@@ -453,4 +453,116 @@ test("a player that lets go leaves no request, no fetch and no claim behind", ()
   assert.ok(after.some((command) => command.type === "send" && decodeFrame(command.bytes)?.type === FRAME.ABANDON));
   for (let nowMs = 0; nowMs < 5000; nowMs += 100) node.timerFired(nowMs);
   assert.equal(commands(node, "fetch").length, 0);
+});
+
+/** Has a node fetch segments for its player. @param {PeerNode} node @param {number[]} numbers @param {number} sizeBytes */
+function fetchAll(node, numbers, sizeBytes) {
+  for (const number of numbers) {
+    node.request({ ...source, ref: { ...ref, number } }, 0, 0);
+    const [fetch] = commands(node, "fetch");
+    assert.ok(fetch?.type === "fetch");
+    node.fetchReceived(fetch.job, new Uint8Array(new ArrayBuffer(sizeBytes)), 10);
+    node.fetchFinished(fetch.job, 20);
+  }
+}
+
+test("a page that is hidden lets go of what it held longest, and tells its neighbours in one word", () => {
+  const node = nodeOf({ uploadBytesPerMs: 2500 });
+  greet(node);
+  fetchAll(node, [7, 8, 9, 10], STORE_FLOOR_BYTES / 2);
+  node.takeCommands();
+  node.visibilityChanged(true, 100);
+  const frames = sent(node);
+  assert.deepEqual(
+    frames.map(({ type }) => type),
+    [FRAME.DROP],
+  );
+  assert.ok(frames[0]?.type === FRAME.DROP);
+  assert.deepEqual(frames[0].ranges, [[7, 2]]);
+  assert.deepEqual(
+    [...node.held()].map(({ number }) => number),
+    [9, 10],
+  );
+});
+
+/** Until it fetches a fresh live segment that it need not have for five seconds. @param {boolean} hidden @param {number} [clusterSize] */
+function fetchesAfterMs(hidden, clusterSize = 9) {
+  const node = nodeOf();
+  greet(node);
+  node.joined("bb".repeat(10), clusterSize, 0);
+  node.visibilityChanged(hidden, 0);
+  node.request({ ...source, live: true }, 6000, 0);
+  for (let nowMs = 0; nowMs < 6000; nowMs += 10) {
+    if (commands(node, "fetch").length > 0) return nowMs;
+    node.timerFired(nowMs);
+  }
+  return Number.POSITIVE_INFINITY;
+}
+
+test("a hidden page fetches a fresh segment after all that are seen, and well before its player needs it", () => {
+  const seenMs = fetchesAfterMs(false);
+  const hiddenMs = fetchesAfterMs(true);
+  assert.ok(seenMs <= 1000, `seen: after ${seenMs} ms`);
+  assert.ok(hiddenMs >= 1000 + HIDDEN_TIMER_MS && hiddenMs < 6000 - HIDDEN_TIMER_MS, `hidden: after ${hiddenMs} ms`);
+});
+
+test("a hidden page that fetched the last segment fetches the next only if nobody else does", () => {
+  const node = nodeOf();
+  greet(node);
+  node.joined("bb".repeat(10), 9, 0);
+  node.request({ ...source, live: true }, 0, 0);
+  assert.equal(commands(node, "fetch").length, 1);
+  node.request({ ...source, live: true, ref: { ...ref, number: 8 } }, 6000, 10);
+  assert.equal(commands(node, "fetch").length, 1); // it stands
+  node.visibilityChanged(true, 20);
+  node.request({ ...source, live: true, ref: { ...ref, number: 9 } }, 8000, 30);
+  assert.equal(commands(node, "fetch").length, 0);
+});
+
+/** Runs with no memory for buffers of a size, so many times. @param {number} sizeBytes @param {number} times @param {() => void} run */
+function withoutMemory(sizeBytes, times, run) {
+  const real = globalThis.Uint8Array;
+  let left = times;
+  globalThis.Uint8Array = new Proxy(real, {
+    construct(target, args, newTarget) {
+      if (args[0] === sizeBytes && left-- > 0) throw new RangeError("Array buffer allocation failed");
+      return Reflect.construct(target, args, newTarget);
+    },
+  });
+  try {
+    run();
+  } finally {
+    globalThis.Uint8Array = real;
+  }
+}
+
+test("where memory runs out for what the player is given, all that is held for others goes, and it is delivered", () => {
+  const node = nodeOf();
+  greet(node);
+  fetchAll(node, [5, 6], 100);
+  node.takeCommands();
+  withoutMemory(PIECE_BYTES + 5, 1, () => fetchAll(node, [7], PIECE_BYTES + 5));
+  const after = node.takeCommands();
+  const delivered = after.find((command) => command.type === "deliver");
+  assert.ok(delivered?.type === "deliver" && delivered.bytes.length === PIECE_BYTES + 5);
+  const drop = after
+    .map((command) => command.type === "send" && decodeFrame(command.bytes))
+    .find((frame) => frame && frame.type === FRAME.DROP);
+  assert.ok(drop && drop.type === FRAME.DROP);
+  assert.deepEqual(drop.ranges, [[5, 2]]);
+  assert.deepEqual(
+    [...node.held()].map(({ number }) => number),
+    [7],
+  );
+});
+
+test("where there is none even then, the request is handed back, and the next one is served", () => {
+  const node = holder();
+  withoutMemory(PIECE_BYTES + 5, 2, () => node.request(source, 0, 40));
+  assert.deepEqual(
+    node.takeCommands().map((command) => command.type),
+    ["refuse"],
+  );
+  fetchAll(node, [8], 100);
+  assert.equal(commands(node, "deliver").length, 1);
 });

@@ -5,6 +5,13 @@ import { Segment } from "../../../static/js/core/segment.js";
 
 const ref = { track: "00".repeat(8), kind: 0, discontinuity: 0, number: 1 };
 
+/** @param {Segment} segment  complete */
+function assembled(segment) {
+  const whole = segment.assemble();
+  assert.ok(whole);
+  return whole;
+}
+
 test("pieces make the whole in any order, and each counts once", () => {
   const segment = new Segment(ref, PIECE_BYTES + 3);
   assert.ok(segment.put(1, Uint8Array.of(7, 8, 9), true));
@@ -13,20 +20,28 @@ test("pieces make the whole in any order, and each counts once", () => {
   assert.ok(segment.put(0, new Uint8Array(PIECE_BYTES).fill(5), false));
   assert.ok(segment.complete);
   assert.equal(segment.peerBytes, 3);
-  const whole = segment.assemble();
+  const whole = assembled(segment);
   assert.deepEqual([whole[0], ...whole.subarray(PIECE_BYTES)], [5, 7, 8, 9]);
 });
 
 test("what is delivered is a copy: a player that takes the buffer away takes nothing from the neighbours", () => {
   const segment = new Segment(ref, 3);
   segment.put(0, Uint8Array.of(1, 2, 3), false);
-  structuredClone(segment.assemble().buffer, { transfer: [segment.assemble().buffer] });
-  segment.assemble().fill(0);
+  structuredClone(assembled(segment).buffer, { transfer: [assembled(segment).buffer] });
+  assembled(segment).fill(0);
   assert.deepEqual(segment.piece(0), Uint8Array.of(1, 2, 3));
 });
 
 test("a piece of another length than its place asks for is refused", () => {
   assert.ok(!new Segment(ref, 10).put(0, new Uint8Array(9), true));
+});
+
+test("a segment that memory has no room for is no error, and stays as it is", () => {
+  const segment = new Segment(ref, 3);
+  segment.put(0, Uint8Array.of(1, 2, 3), false);
+  segment.sizeBytes = 2 ** 53; // more than any browser allocates
+  assert.equal(segment.assemble(), null);
+  assert.deepEqual(segment.piece(0), Uint8Array.of(1, 2, 3));
 });
 
 test("a declared size allocates nothing", () => {

@@ -1,12 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { PIECE_BYTES } from "../../../static/js/core/constants.js";
 import { Segment } from "../../../static/js/core/segment.js";
 import { Store } from "../../../static/js/core/store.js";
+import { STORE_FLOOR_BYTES } from "../../../static/js/core/tuning.js";
+
+const piece = new Uint8Array(PIECE_BYTES);
 
 /** @param {number} number @param {number} sizeBytes */
 function segment(number, sizeBytes) {
   const made = new Segment({ track: "00".repeat(8), kind: 0, discontinuity: 0, number }, sizeBytes);
-  made.put(0, new Uint8Array(sizeBytes), false);
+  for (let index = 0; index * PIECE_BYTES < sizeBytes; index++)
+    made.put(index, piece.subarray(0, sizeBytes - index * PIECE_BYTES), false);
   return made;
 }
 
@@ -47,4 +52,30 @@ test("of the segments used longest ago, what most neighbours hold goes before wh
     store.shrink(100).map(({ number }) => number),
     [1, 3],
   );
+});
+
+test("the store of a hidden page shrinks to the floor, what was used last stays, and grows again when the page is seen", () => {
+  const store = new Store(3 * STORE_FLOOR_BYTES);
+  const half = STORE_FLOOR_BYTES / 2;
+  for (const number of [1, 2, 3, 4]) store.add(segment(number, half));
+  store.use(segment(1, half).ref);
+  assert.deepEqual(
+    store.visibilityChanged(true).map(({ number }) => number),
+    [2, 3],
+  );
+  assert.deepEqual(
+    store.add(segment(5, half)).map(({ number }) => number),
+    [4],
+  );
+  assert.deepEqual(store.visibilityChanged(false), []);
+  assert.deepEqual(store.add(segment(6, half)), []);
+});
+
+test("a store that memory has run out for lets all go, and holds the floor at most from then on", () => {
+  const store = new Store(3 * STORE_FLOOR_BYTES);
+  for (const number of [1, 2]) store.add(segment(number, STORE_FLOOR_BYTES));
+  assert.equal(store.release().length, 2);
+  assert.equal(store.heldBytes, 0);
+  store.add(segment(3, STORE_FLOOR_BYTES));
+  assert.equal(store.add(segment(4, 1)).length, 1);
 });

@@ -145,3 +145,24 @@ test("beyond the cap of the ratio requests are refused, until more was received"
   uploads.received(PIECE_BYTES);
   assert.deepEqual(uploads.asked(1, ref, [3]), []);
 });
+
+test("a lower cap holds at once, without a burst of the higher one, and is what the uplink counts for", () => {
+  const uploads = uploadsOf({ limitBytesPerMs: PIECE_BYTES });
+  for (let nowMs = 0; nowMs < 1000; nowMs += 2) {
+    uploads.asked(1, ref, run(0, 20));
+    while (uploads.next(nowMs));
+    uploads.drained(1, 0, nowMs + 1);
+  }
+  const measured = uploads.uplinkBytesPerMs;
+  uploads.limit(PIECE_BYTES / 100);
+  assert.equal(uploads.uplinkBytesPerMs, PIECE_BYTES / 100);
+  let sent = 0;
+  for (let nowMs = 1000; nowMs < 21_000; ) {
+    uploads.asked(1, ref, run(0, 60));
+    sent += send(uploads, 100, nowMs).length;
+    nowMs = uploads.wakeMs ?? nowMs + 10;
+  }
+  assert.ok(sent <= 200 + 10 + 1, `${sent} pieces in 20 s, 10 of burst`);
+  uploads.limit(PIECE_BYTES);
+  assert.ok(uploads.uplinkBytesPerMs >= measured);
+});
