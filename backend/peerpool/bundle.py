@@ -35,6 +35,8 @@ ENTRIES: Final[dict[str, tuple[str, list[str]]]] = {
 ESBUILD_ARGS: Final = [
     "--bundle",
     "--minify",
+    # Private members of our classes, which nobody outside the bundle names: a tenth of its size.
+    "--mangle-props=^_[a-z]",
     "--target=es2020",
     "--sourcemap",
     "--log-level=warning",
