@@ -64,7 +64,7 @@ const AUDIENCE = {
   seekEverySec: 0,
   bufferSec: 30,
   storeBytes: 64 << 20,
-  neighbours: 6,
+  neighbours: 8,
 };
 
 /**

@@ -72,6 +72,7 @@ export class Stream {
       durationSec: this.durationSec,
       expectedBytes: Math.round((1.15 * this.bitrateBps * this.durationSec) / 8), // BANDWIDTH is the peak
       live: this.live,
+      type: "video",
     };
     return source;
   }

@@ -86,6 +86,7 @@ const source = {
   durationSec: 2,
   expectedBytes: 0,
   live: false,
+  type: "video",
 };
 
 /** @param {string[]} heard @returns {import("../../static/js/engine.js").RequestEvents} */

@@ -11,21 +11,17 @@ import { ANTICIPATED_SEGMENTS } from "./tuning.js";
 
 export class Anticipation {
   constructor() {
-    /** The newest segment that was asked for of each kind of live track: one of picture, one of sound. @type {Map<string, SegmentSource>} by group */
+    /** The newest segment that was asked for of each type of live track. @type {Map<string, SegmentSource>} */
     this._newest = new Map();
   }
 
-  /** The player asks for it. @param {SegmentSource} source */
+  /** The player asks for it. @param {SegmentSource} source @returns {boolean} whether it left another track of this type for it */
   asked(source) {
-    if (!source.live || source.durationSec === 0) return;
-    const key = groupKey(source.ref);
-    const known = this._newest.get(key);
-    if (known && known.ref.number >= source.ref.number) return;
-    this._newest.delete(key);
-    this._newest.set(key, source);
-    // A rendition that was left stays behind and is forgotten: whoever came by two segments ago is no longer watched.
-    for (const [other, { ref }] of this._newest)
-      if (ref.number < source.ref.number - ANTICIPATED_SEGMENTS) this._newest.delete(other);
+    if (!source.live || source.durationSec === 0) return false;
+    const known = this._newest.get(source.type);
+    const moved = known !== undefined && groupKey(known.ref) !== groupKey(source.ref);
+    if (!known || moved || known.ref.number < source.ref.number) this._newest.set(source.type, source);
+    return moved;
   }
 
   /**
@@ -33,7 +29,8 @@ export class Anticipation {
    * @returns {SegmentSource | null} a stand-in for it, without its URL, if the player will ask for it next; null if not
    */
   next(ref) {
-    const newest = this._newest.get(groupKey(ref));
+    const key = groupKey(ref);
+    const newest = [...this._newest.values()].find((source) => groupKey(source.ref) === key);
     if (!newest) return null;
     const ahead = ref.number - newest.ref.number;
     return ahead > 0 && ahead <= ANTICIPATED_SEGMENTS ? { ...newest, ref, url: "", rangeStart: null, rangeEnd: null } : null;

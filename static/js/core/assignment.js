@@ -9,7 +9,16 @@
 
 import { PIECE_BYTES } from "./constants.js";
 import { hash32 } from "./suppression.js";
-import { MOVE_FACTOR, MOVE_MIN_MS, MOVE_OF_AGE, PIECE_RACERS_MAX, RACE_MS } from "./tuning.js";
+import {
+  AHEAD_OF_FETCH_FACTOR,
+  AHEAD_OF_FETCH_MS,
+  JUST_IN_TIME_MS,
+  MOVE_FACTOR,
+  MOVE_MIN_MS,
+  MOVE_OF_AGE,
+  PIECE_RACERS_MAX,
+  RACE_MS,
+} from "./tuning.js";
 
 /** @typedef {import("./download.js").Download} Download */
 /** @typedef {import("./neighbour.js").Neighbour} Neighbour */
@@ -41,7 +50,7 @@ export const supplies = ({ pieces }, index) => pieces === null || pieces.has(ind
  * @returns {Assignment}
  */
 export function assign(download, suppliers, surroundings, nowMs) {
-  if (suppliers.length === 0 || settled(download, suppliers, nowMs)) return NOTHING;
+  if (suppliers.length === 0 || settled(download, suppliers, nowMs) || justInTime(download, surroundings, nowMs)) return NOTHING;
   /** @type {Assignment} */
   const assignment = { asks: new Map(), cancels: new Map() };
   const open = openPieces(download, suppliers, surroundings.session);
@@ -49,7 +58,8 @@ export function assign(download, suppliers, surroundings, nowMs) {
   for (const index of open) {
     const supplier = fastest(download, index, suppliers);
     if (!supplier || !takenFromOthers(download, index, supplier, assignment, nowMs)) continue;
-    if (room <= 0 || supplier.pieceEtaMs >= httpEtaMs(download, index, surroundings, nowMs)) continue;
+    const surelyMs = AHEAD_OF_FETCH_FACTOR * supplier.pieceEtaMs + AHEAD_OF_FETCH_MS;
+    if (room <= 0 || surelyMs >= httpEtaMs(download, index, surroundings, nowMs)) continue;
     download.ask(index, supplier, nowMs);
     append(assignment.asks, supplier, index);
     room--;
@@ -180,6 +190,19 @@ function fastest(download, index, suppliers) {
     if (neighbour.window > 0 && (!best || neighbour.pieceEtaMs < best.pieceEtaMs)) best = neighbour;
   }
   return best ?? (holders === 1 ? last : null);
+}
+
+/**
+ * Whether the running fetch will bring all of it, and only just: the line may be all that it needs, and pieces from neighbours would
+ * take some of that.
+ * @param {Download} download @param {Surroundings} surroundings @param {number} nowMs
+ */
+function justInTime(download, surroundings, nowMs) {
+  const { fetch, likelyPieceCount, deadlineMs } = download;
+  if (!fetch) return false;
+  const last = Math.min(likelyPieceCount, fetch.endPiece ?? likelyPieceCount) - 1;
+  const spareMs = deadlineMs - nowMs - httpEtaMs(download, last, surroundings, nowMs);
+  return spareMs > 0 && spareMs < JUST_IN_TIME_MS;
 }
 
 /**

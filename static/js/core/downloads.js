@@ -105,7 +105,7 @@ export class Downloads {
 
   /** @param {SegmentSource} source @param {number} deadlineMs @param {number} nowMs @returns {number} the request */
   request(source, deadlineMs, nowMs) {
-    this._anticipation.asked(source);
+    if (this._anticipation.asked(source)) this._letGo(nowMs);
     const held = this._store.use(source.ref);
     if (held) return this._requests.answer(held, nowMs);
     const key = refKey(source.ref);
@@ -119,6 +119,14 @@ export class Downloads {
   /** When to have it: the timers of a hidden page are late. @param {number} deadlineMs */
   _dueMs(deadlineMs) {
     return this._hidden ? deadlineMs - HIDDEN_TIMER_MS : deadlineMs;
+  }
+
+  /** The player took another rendition: what it would have asked for of the one before is given up. @param {number} nowMs */
+  _letGo(nowMs) {
+    for (const download of [...this._all.values()]) {
+      if (download.requests.size > 0 || this._anticipation.next(download.ref)) continue;
+      this._giveUp(download, nowMs);
+    }
   }
 
   /** Where it is on the CDN; of one that was anticipated that was not known. @param {Download} download @param {SegmentSource} source */
@@ -144,8 +152,7 @@ export class Downloads {
   cancel(request, nowMs) {
     const download = this._requests.cancel(request);
     if (!download) return;
-    this._announcer.abandon(download);
-    this._forget(download, nowMs);
+    this._giveUp(download, nowMs);
   }
 
   // ---- neighbours ----
@@ -351,17 +358,17 @@ export class Downloads {
   }
 
   /**
-   * Whether to go on with what the player has not asked for: not while it waits for something that it needs soon, and not for ever.
+   * Whether to go on with what the player has not asked for: not while it waits for something that it needs soon or that comes from
+   * the CDN through the same line, and not for ever.
    * @param {Download} download @param {number} nowMs
    */
   _mayAnticipate(download, nowMs) {
     if (nowMs >= download.createdMs + ANTICIPATED_MS) {
-      this._announcer.abandon(download);
-      this._forget(download, nowMs);
+      this._giveUp(download, nowMs);
       return false;
     }
-    for (const { requests, deadlineMs } of this._all.values()) {
-      if (requests.size === 0 || deadlineMs >= nowMs + ANTICIPATION_DEADLINE_MS) continue;
+    for (const { requests, deadlineMs, fetch } of this._all.values()) {
+      if (requests.size === 0 || (!fetch && deadlineMs >= nowMs + ANTICIPATION_DEADLINE_MS)) continue;
       download.wakeMs = nowMs + ANTICIPATION_PAUSE_MS;
       return false;
     }
@@ -456,6 +463,12 @@ export class Downloads {
     this._sizes.set(sizeKey(segment.ref), sizes);
     this._forget(download, nowMs);
     if (download.shared) this._announcer.held(segment.ref, this._store.add(segment));
+  }
+
+  /** Nobody wants it any more. @param {Download} download @param {number} nowMs */
+  _giveUp(download, nowMs) {
+    this._announcer.abandon(download);
+    this._forget(download, nowMs);
   }
 
   /** @param {Download} download @param {number} nowMs */

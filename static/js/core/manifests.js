@@ -24,6 +24,8 @@ export class SegmentTable {
     this._tracksByPath = new Map();
     /** What the multivariant playlist says of each track; 0 where it does not. @type {Map<string, number>} */
     this._bitratesBps = new Map();
+    /** @type {Map<string, string>} track -> its type */
+    this._types = new Map();
     /** Path of the one media playlist played without a multivariant playlist. @type {string | null} */
     this._onlyPath = null;
     this._multivariant = false;
@@ -78,7 +80,9 @@ export class SegmentTable {
       const twins = found.filter((other) => canonicalTrack(other.description) === line);
       const ties = new Set(twins.map((twin) => canonicalTrack({ ...description, ...twin.tieBreak })));
       if (!this._tracks.has(url)) this._name(url, trackId(ties.size > 1 ? { ...description, ...tieBreak } : description));
-      this._bitratesBps.set(/** @type {string} */ (this._tracks.get(url)), Number(tieBreak.bandwidth) || 0);
+      const track = /** @type {string} */ (this._tracks.get(url));
+      this._bitratesBps.set(track, Number(tieBreak.bandwidth) || 0);
+      this._types.set(track, String(description.type));
     }
   }
 
@@ -110,6 +114,7 @@ export class SegmentTable {
     const generations = this._segments.get(track) ?? [];
     const oldest = manifest.mediaSequence ?? 0;
     const bytesPerSec = (this._bitratesBps.get(track) ?? 0) / 8;
+    const type = this._types.get(track) ?? "only";
     const live = !manifest.endList;
     const skipped = manifest.skip?.skippedSegments ?? 0;
     /** @type {Map<string, SegmentSource>} */
@@ -121,11 +126,11 @@ export class SegmentTable {
     for (const [index, segment] of (manifest.segments ?? []).entries()) {
       if (!segment.uri) continue;
       const discontinuity = segment.timeline ?? 0;
-      addInit(segments, track, baseUrl, segment.map, discontinuity, live);
+      addInit(segments, track, baseUrl, segment.map, discontinuity, live, type);
       const ref = { track, kind: KIND_MEDIA, discontinuity, number: oldest + skipped + index };
       const durationSec = segment.duration || 0;
       const expectedBytes = Math.round(durationSec * bytesPerSec);
-      const source = { ref, ...locate(segment.uri, baseUrl, segment.byterange), durationSec, expectedBytes, live };
+      const source = { ref, ...locate(segment.uri, baseUrl, segment.byterange), durationSec, expectedBytes, live, type };
       segments.set(locationKey(source.url, source.rangeStart, source.rangeEnd), source);
     }
     generations.unshift(segments);
@@ -173,15 +178,15 @@ function renditions(baseUrl, manifest) {
 
 /**
  * @param {Map<string, SegmentSource>} segments @param {string} track @param {string} baseUrl
- * @param {ManifestSegment["map"]} map @param {number} discontinuity  of the first segment that uses it @param {boolean} live
+ * @param {ManifestSegment["map"]} map @param {number} discontinuity  of the first segment that uses it @param {boolean} live @param {string} type
  */
-function addInit(segments, track, baseUrl, map, discontinuity, live) {
+function addInit(segments, track, baseUrl, map, discontinuity, live, type) {
   if (!map?.uri) return;
   const location = locate(map.uri, baseUrl, map.byterange);
   const key = locationKey(location.url, location.rangeStart, location.rangeEnd);
   if (segments.has(key)) return;
   const ref = { track, kind: KIND_INIT, discontinuity, number: initNumber(location.url, location.rangeStart ?? 0) };
-  segments.set(key, { ref, ...location, durationSec: 0, expectedBytes: 0, live });
+  segments.set(key, { ref, ...location, durationSec: 0, expectedBytes: 0, live, type });
 }
 
 /**

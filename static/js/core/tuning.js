@@ -26,9 +26,14 @@ export const PLAN_INTERVAL_MS = 8;
 /** What neighbours together are asked for at once: what our own line carries in this time ... */
 export const IN_FLIGHT_MS = 400;
 /** ... and at least this. */
-export const IN_FLIGHT_PIECES_MIN = 8;
+export const IN_FLIGHT_PIECES_MIN = 3;
+/** What a fetch will have brought with less than this to spare is left to it ... */
+export const JUST_IN_TIME_MS = 1000;
+/** ... and of others a piece that it is to bring only where they will surely be sooner: both bringing it is the line's time lost. */
+export const AHEAD_OF_FETCH_FACTOR = 1.5;
+export const AHEAD_OF_FETCH_MS = 100;
 /** While the player waits for something that it needs within this, nothing is loaded that it has not asked for. */
-export const ANTICIPATION_DEADLINE_MS = 4000;
+export const ANTICIPATION_DEADLINE_MS = 1500;
 export const ANTICIPATION_PAUSE_MS = 50;
 /** A fetch is left to another who fetches the same, if there is at least this much time. */
 export const YIELD_SLACK_MS = 3000;

@@ -23,6 +23,7 @@ const source = {
   durationSec: 2,
   expectedBytes: 0,
   live: false,
+  type: "video",
 };
 const OURS = "0000000000000001";
 const THEIRS = "0000000000000002";
