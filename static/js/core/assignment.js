@@ -37,7 +37,7 @@ import {
  */
 
 /** Most plans are this one. @type {Assignment} */
-const NOTHING = { asks: new Map(), cancels: new Map() };
+export const NOTHING_ASKED = { asks: new Map(), cancels: new Map() };
 
 /** @param {Supplier} supplier @param {number} index */
 export const supplies = ({ pieces }, index) => pieces === null || pieces.has(index);
@@ -50,7 +50,7 @@ export const supplies = ({ pieces }, index) => pieces === null || pieces.has(ind
  * @returns {Assignment}
  */
 export function assign(download, suppliers, surroundings, nowMs) {
-  if (suppliers.length === 0 || settled(download, suppliers, nowMs) || justInTime(download, surroundings, nowMs)) return NOTHING;
+  if (suppliers.length === 0 || settled(download, suppliers, nowMs) || justInTime(download, surroundings, nowMs)) return NOTHING_ASKED;
   /** @type {Assignment} */
   const assignment = { asks: new Map(), cancels: new Map() };
   const open = openPieces(download, suppliers, surroundings.session);
@@ -193,8 +193,8 @@ function fastest(download, index, suppliers) {
 }
 
 /**
- * Whether the running fetch will bring all of it, and only just: the line may be all that it needs, and pieces from neighbours would
- * take some of that.
+ * Whether the running fetch will bring all of it and only just, or our line lets nobody bring it sooner: pieces from neighbours would
+ * take some of the line from it, and some of them would come twice.
  * @param {Download} download @param {Surroundings} surroundings @param {number} nowMs
  */
 function justInTime(download, surroundings, nowMs) {
@@ -202,7 +202,7 @@ function justInTime(download, surroundings, nowMs) {
   if (!fetch) return false;
   const last = Math.min(likelyPieceCount, fetch.endPiece ?? likelyPieceCount) - 1;
   const spareMs = deadlineMs - nowMs - httpEtaMs(download, last, surroundings, nowMs);
-  return spareMs > 0 && spareMs < JUST_IN_TIME_MS;
+  return spareMs < JUST_IN_TIME_MS && (spareMs > 0 || surroundings.lineFull());
 }
 
 /**

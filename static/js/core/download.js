@@ -177,7 +177,7 @@ export class Download {
     /** @type {number | null} */
     this.askedMs = null;
     /** New pieces from neighbours. */
-    this.peerRate = new RecentRate(nowMs);
+    this.peerRate = new RecentRate();
     /** @type {number | null} */
     this.firstByteMs = null;
     /** @type {number | null} */

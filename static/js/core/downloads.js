@@ -275,6 +275,7 @@ export class Downloads {
     if (!running) return;
     const { download, fetch } = running;
     this._ledger.cdnBytes += bytes.length;
+    this._pipeline.arrived(bytes.length, nowMs);
     download.firstByteMs ??= nowMs;
     fetch.heardMs = nowMs;
     const finished = fetch.take(bytes);
@@ -352,6 +353,8 @@ export class Downloads {
         this._announcer.claim(download);
         this._election.claimed(download.ref);
       }
+      this._advance(download, nowMs);
+      return;
     }
     if (download.fetch) download.wake(download.fetch.heardMs + HTTP_SILENCE_MS);
     if (download.requests.size === 0) download.wake(download.createdMs + ANTICIPATED_MS);
@@ -382,6 +385,7 @@ export class Downloads {
       neighbours: this._neighbourhood.greeted,
       groupSize: this._groupSize(nowMs),
       joiningUntilMs: this._joiningUntilMs(),
+      lineFull: () => this._pipeline.full(nowMs),
       roomPieces: () => this._pipeline.room(this._neighbourhood.greeted, this._fetches.rateBytesPerMs.value),
       election: this._election,
       uplinkBytesPerMs: this._neighbourhood.uplinkBytesPerMs,

@@ -4,17 +4,24 @@
  */
 
 import { PIECE_BYTES } from "./constants.js";
-import { PeakRate } from "./rates.js";
-import { IN_FLIGHT_MS, IN_FLIGHT_PIECES_MIN } from "./tuning.js";
+import { PeakRate, RecentRate } from "./rates.js";
+import { IN_FLIGHT_MS, IN_FLIGHT_PIECES_MIN, LINE_FULL } from "./tuning.js";
 
 export class Pipeline {
   constructor() {
-    this._arrivals = new PeakRate();
+    this._peak = new PeakRate();
+    this._recent = new RecentRate();
   }
 
-  /** @param {number} sizeBytes  that a neighbour sent @param {number} nowMs */
+  /** @param {number} sizeBytes  that neighbours or the CDN sent @param {number} nowMs */
   arrived(sizeBytes, nowMs) {
-    this._arrivals.add(sizeBytes, nowMs);
+    this._peak.add(sizeBytes, nowMs);
+    this._recent.add(sizeBytes, nowMs);
+  }
+
+  /** Whether as much arrives just now as ever did: then our line is the limit, and who else sends makes nothing sooner. @param {number} nowMs */
+  full(nowMs) {
+    return this._recent.bytesPerMs(nowMs) >= LINE_FULL * this._peak.rateBytesPerMs;
   }
 
   /**
@@ -25,7 +32,7 @@ export class Pipeline {
   room(neighbours, httpRateBytesPerMs) {
     let inFlight = 0;
     for (const { inFlightPieces } of neighbours) inFlight += inFlightPieces;
-    const rate = Math.max(httpRateBytesPerMs, this._arrivals.rateBytesPerMs);
+    const rate = Math.max(httpRateBytesPerMs, this._peak.rateBytesPerMs);
     return Math.max(IN_FLIGHT_PIECES_MIN, Math.ceil((rate * IN_FLIGHT_MS) / PIECE_BYTES)) - inFlight;
   }
 }

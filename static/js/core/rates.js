@@ -44,9 +44,8 @@ export class PeakRate {
 
 /** What came in the last half to whole second: how fast something goes just now. */
 export class RecentRate {
-  /** @param {number} nowMs */
-  constructor(nowMs) {
-    this._sinceMs = nowMs;
+  constructor() {
+    this._sinceMs = Number.NEGATIVE_INFINITY;
     this._bytes = 0;
     this._bytesBefore = 0;
   }

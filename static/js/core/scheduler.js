@@ -11,7 +11,7 @@
  * No I/O, no state of its own: it reads the download and its surroundings and says what to do.
  */
 
-import { assign, supplies } from "./assignment.js";
+import { assign, NOTHING_ASKED, supplies } from "./assignment.js";
 import { PIECE_BYTES } from "./constants.js";
 import { backoffMs, variate } from "./suppression.js";
 import {
@@ -41,6 +41,7 @@ import {
  * @property {Iterable<Neighbour>} neighbours  those with an open channel
  * @property {number} groupSize  peers that may want what we want, ourselves included
  * @property {number} joiningUntilMs  until then nobody is connected, and somebody is likely to be soon
+ * @property {() => boolean} lineFull  whether our own line is the limit of what arrives
  * @property {() => number} roomPieces  how many more may be asked for now, of all neighbours together
  * @property {boolean} uploads  whether what we fetch helps anybody else
  * @property {boolean} hidden  nobody sees our page: our timers are late, and nobody is to depend on them
@@ -53,7 +54,7 @@ import {
 
 /**
  * @typedef {import("./assignment.js").Assignment & { fetch: { startPiece: number, endPiece: number | null } | null }} Plan
- *   `fetch` is to start now; its endPiece is exclusive
+ *   `fetch` is to start now, and then the rest is to be planned; its endPiece is exclusive
  */
 
 /**
@@ -66,8 +67,9 @@ export function plan(download, surroundings, nowMs) {
   download.wakeMs = null;
   const suppliers = findSuppliers(download, surroundings.neighbours, nowMs);
   markOverdue(download, nowMs);
-  const { asks, cancels } = assign(download, suppliers, surroundings, nowMs);
   const fetch = download.fetch ? null : considerFetch(download, suppliers, surroundings, nowMs);
+  // First the fetch: what it brings soon is not asked of neighbours too.
+  const { asks, cancels } = fetch ? NOTHING_ASKED : assign(download, suppliers, surroundings, nowMs);
   // Never at once again: a wait too short for the clock to show would repeat for ever.
   if (download.wakeMs !== null) download.wakeMs = Math.max(download.wakeMs, nowMs + 1);
   return { asks, cancels, fetch };

@@ -27,6 +27,8 @@ export const PLAN_INTERVAL_MS = 8;
 export const IN_FLIGHT_MS = 400;
 /** ... and at least this. */
 export const IN_FLIGHT_PIECES_MIN = 3;
+/** Our line is full when so much of the most that ever arrived arrives. */
+export const LINE_FULL = 0.7;
 /** What a fetch will have brought with less than this to spare is left to it ... */
 export const JUST_IN_TIME_MS = 1000;
 /** ... and of others a piece that it is to bring only where they will surely be sooner: both bringing it is the line's time lost. */
