@@ -60,7 +60,7 @@ export class Downloads {
     this._sizes = new Map();
     this._fetches = new Fetches(outbox);
     this._pipeline = new Pipeline();
-    this._requests = new Requests(outbox, () => announcer.dropped(store.release()));
+    this._requests = new Requests(outbox, this._fetches, () => announcer.dropped(store.release()));
     this._election = new Election(neighbourhood.session);
     this._anticipation = new Anticipation();
   }

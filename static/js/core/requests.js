@@ -7,9 +7,14 @@ import { HTTP_RATE_GUESS_BYTES_PER_MS, HTTP_RATE_SAMPLE_MIN_BYTES } from "./tuni
 /** @typedef {import("./segment.js").Segment} Segment */
 
 export class Requests {
-  /** @param {import("./outbox.js").Outbox} outbox @param {() => void} makeRoom  gives up all memory that can be spared */
-  constructor(outbox, makeRoom) {
+  /**
+   * @param {import("./outbox.js").Outbox} outbox
+   * @param {{ firstByteMs: Average, rateBytesPerMs: Average }} cdn  as measured
+   * @param {() => void} makeRoom  gives up all memory that can be spared
+   */
+  constructor(outbox, cdn, makeRoom) {
     this._outbox = outbox;
+    this._cdn = cdn;
     this._makeRoom = makeRoom;
     /** @type {Map<number, Download>} */
     this._downloads = new Map();
@@ -23,7 +28,7 @@ export class Requests {
     const request = this._nextId++;
     // At the rate that deliveries have: a player that believed memory's speed would switch to a rendition the network cannot carry.
     const startMs = nowMs - segment.heldBytes / this._rateBytesPerMs.value;
-    this._hand(request, segment, { startMs, firstByteMs: startMs, endMs: nowMs });
+    this._hand(request, segment, this._asFromCdn(segment.heldBytes, { startMs, firstByteMs: startMs, endMs: nowMs }));
     return request;
   }
 
@@ -75,10 +80,24 @@ export class Requests {
     if (segment.heldBytes >= HTTP_RATE_SAMPLE_MIN_BYTES) {
       this._rateBytesPerMs.add(segment.heldBytes / Math.max(1, timing.endMs - timing.startMs));
     }
+    const told = this._asFromCdn(segment.heldBytes, timing);
     for (const request of requests.keys()) {
       this._downloads.delete(request);
-      this._hand(request, segment, timing);
+      this._hand(request, segment, told);
     }
+  }
+
+  /**
+   * What peers bring comes as early as it can and as late as it may, so its pace says little of what our line and the CDN would carry;
+   * and the CDN is there where peers are not. A player that saw the peers' pace alone would play a lower rendition than without them.
+   * @param {number} sizeBytes @param {import("./outbox.js").Timing} timing  as it was
+   * @returns {import("./outbox.js").Timing} no slower than the CDN was, where that was measured
+   */
+  _asFromCdn(sizeBytes, { startMs, firstByteMs, endMs }) {
+    const { rateBytesPerMs: rate, firstByteMs: wait } = this._cdn;
+    if (rate.samples === 0) return { startMs, firstByteMs, endMs };
+    const firstMs = Math.max(firstByteMs, endMs - sizeBytes / rate.value);
+    return { startMs: Math.max(startMs, firstMs - wait.value), firstByteMs: firstMs, endMs };
   }
 
   /** It cannot be had. @param {Download} download @param {{ status: number, reason: string }} failure */
