@@ -26,10 +26,10 @@ class Selection(Protocol):
 
 
 class LeastConnected:
-    """Random members: by turns one with few neighbours, so that degrees stay even and newcomers are not lonely, and any.
+    """Random members: by turns one with few neighbours, so degrees stay even and newcomers are not lonely, and any.
 
-    With those of few neighbours alone, newcomers would meet newcomers: a chain in the order of joining, long for what must pass
-    from neighbour to neighbour (docs/adr/0007).
+    With those of few neighbours alone, newcomers would meet newcomers: a chain in the order of joining, long for what
+    must pass from neighbour to neighbour (docs/adr/0008).
     """
 
     def choose(self, swarm: Swarm, asker: Member, count: int, excluded: Collection[str], rng: Rng) -> list[Member]:
