@@ -50,7 +50,8 @@ export const supplies = ({ pieces }, index) => pieces === null || pieces.has(ind
  * @returns {Assignment}
  */
 export function assign(download, suppliers, surroundings, nowMs) {
-  if (suppliers.length === 0 || settled(download, suppliers, nowMs) || justInTime(download, surroundings, nowMs)) return NOTHING_ASKED;
+  if (suppliers.length === 0 || settled(download, suppliers, nowMs) || justInTime(download, surroundings, nowMs))
+    return NOTHING_ASKED;
   /** @type {Assignment} */
   const assignment = { asks: new Map(), cancels: new Map() };
   const open = openPieces(download, suppliers, surroundings.session);
