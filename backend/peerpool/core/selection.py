@@ -7,7 +7,6 @@ same method.
 from __future__ import annotations
 
 from collections.abc import Collection
-from itertools import zip_longest
 from typing import Final, Protocol
 
 from peerpool.core.constants import NEIGHBOURS_MAX
@@ -44,7 +43,9 @@ class LeastConnected:
         candidates.sort(key=_full)
         anyone, rest = candidates[: count // 2], candidates[count // 2 :]
         lonely = sorted(rest, key=_degree)[: count - len(anyone)]
-        chosen = [member for pair in zip_longest(lonely, anyone) for member in pair if member is not None]
+        chosen: list[Member] = []
+        for turn in range(max(len(lonely), len(anyone))):
+            chosen += lonely[turn : turn + 1] + anyone[turn : turn + 1]
         return chosen[:count]
 
 
