@@ -6,6 +6,7 @@ import random
 import statistics
 
 import pytest
+from peerpool.core.constants import NEIGHBOURS_MAX
 from peerpool.core.limits import Limits
 from peerpool.core.selection import LeastConnected
 from peerpool.core.swarm import Family, Member, SwarmKey, Swarms
@@ -43,6 +44,22 @@ def test_degrees_stay_even_as_a_swarm_grows() -> None:
     assert max(degrees) <= 24
     assert min(degrees) >= 8
     assert statistics.pstdev(degrees) < 3
+
+
+def test_newcomers_meet_old_members_too_and_nobody_who_would_decline() -> None:
+    """With those of few neighbours alone a swarm grows into a chain in the order of joining."""
+    _, members = fill(41)
+    for member in members[1:21]:
+        member.degree = 8
+    for member in members[21:31]:
+        member.degree = NEIGHBOURS_MAX
+    old = full = 0
+    for seed in range(50):
+        chosen = LeastConnected().choose(members[0].swarm, members[0], 8, (), random.Random(seed))
+        old += sum(member.degree == 8 for member in chosen)
+        full += sum(member.degree == NEIGHBOURS_MAX for member in chosen)
+    assert old > 50
+    assert full == 0
 
 
 def test_members_are_removed_from_anywhere() -> None:

@@ -567,3 +567,20 @@ test("where there is none even then, the request is handed back, and the next on
   fetchAll(node, [8], 100);
   assert.equal(commands(node, "deliver").length, 1);
 });
+
+test("what is needed at once comes from the CDN, and no piece that the fetch brings soon is asked of a neighbour too", () => {
+  const node = nodeOf();
+  greet(node);
+  say(node, { type: FRAME.HAVE, group: ref, ranges: [[7, 1]] });
+  node.request({ ...source, expectedBytes: 20 * PIECE_BYTES }, 0, 0);
+  const done = node.takeCommands();
+  assert.equal(done.filter(({ type }) => type === "fetch").length, 1);
+  const asked = done.flatMap((command) => {
+    const frame = command.type === "send" ? decodeFrame(command.bytes) : null;
+    return frame?.type === FRAME.REQUEST ? frame.ranges : [];
+  });
+  assert.ok(
+    asked.every(([first]) => first > 10),
+    JSON.stringify(asked),
+  );
+});

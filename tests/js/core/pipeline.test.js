@@ -20,3 +20,11 @@ test("what neighbours were seen to bring counts where the CDN is slower", () => 
   for (let nowMs = 0; nowMs <= 1000; nowMs += 10) pipeline.arrived(50_000, nowMs);
   assert.ok(pipeline.room([], 1) > (4000 * IN_FLIGHT_MS) / PIECE_BYTES);
 });
+
+test("the line is full while as much arrives as ever did, and not when less does", () => {
+  const pipeline = new Pipeline();
+  for (let nowMs = 0; nowMs <= 2000; nowMs += 10) pipeline.arrived(5000, nowMs);
+  assert.equal(pipeline.full(2000), true);
+  for (let nowMs = 2010; nowMs <= 4000; nowMs += 10) pipeline.arrived(1000, nowMs);
+  assert.equal(pipeline.full(4000), false);
+});

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Average, DrainMeter, PeakRate, TokenBucket } from "../../../static/js/core/rates.js";
+import { Average, DrainMeter, PeakRate, RecentRate, TokenBucket } from "../../../static/js/core/rates.js";
 
 test("an average starts from its guess, takes the first sample whole, then moves slowly", () => {
   const average = new Average(100);
@@ -57,4 +57,12 @@ test("a peak is remembered for a while, and slowly forgotten", () => {
   assert.ok(rateBytesPerMs > 900 && rateBytesPerMs < 1100);
   for (let nowMs = 1010; nowMs <= 3000; nowMs += 10) peak.add(100, nowMs);
   assert.ok(peak.rateBytesPerMs > rateBytesPerMs / 2 && peak.rateBytesPerMs < rateBytesPerMs);
+});
+
+test("a recent rate follows what arrives, and forgets it within a second", () => {
+  const rate = new RecentRate();
+  for (let nowMs = 0; nowMs <= 3000; nowMs += 10) rate.add(5000, nowMs);
+  assert.ok(Math.abs(rate.bytesPerMs(3000) - 500) < 25);
+  assert.ok(rate.bytesPerMs(3600) < 300);
+  assert.equal(rate.bytesPerMs(5000), 0);
 });
