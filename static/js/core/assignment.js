@@ -199,8 +199,9 @@ function fastest(download, index, suppliers) {
  * @param {Download} download @param {Surroundings} surroundings @param {number} nowMs
  */
 function justInTime(download, surroundings, nowMs) {
-  const { fetch, likelyPieceCount, deadlineMs } = download;
-  if (!fetch) return false;
+  const { fetch, likelyPieceCount, deadlineMs, createdMs } = download;
+  // Without a frame to show there is nothing to lose, and a CDN that is slow is better raced.
+  if (!fetch || deadlineMs <= createdMs) return false;
   const last = Math.min(likelyPieceCount, fetch.endPiece ?? likelyPieceCount) - 1;
   const spareMs = deadlineMs - nowMs - httpEtaMs(download, last, surroundings, nowMs);
   return spareMs < JUST_IN_TIME_MS && (spareMs > 0 || surroundings.lineFull());

@@ -579,8 +579,5 @@ test("what is needed at once comes from the CDN, and no piece that the fetch bri
     const frame = command.type === "send" ? decodeFrame(command.bytes) : null;
     return frame?.type === FRAME.REQUEST ? frame.ranges : [];
   });
-  assert.ok(
-    asked.every(([first]) => first > 10),
-    JSON.stringify(asked),
-  );
+  assert.ok(asked.length > 0 && asked.every(([first]) => first > 10), JSON.stringify(asked));
 });
