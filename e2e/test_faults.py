@@ -17,9 +17,7 @@ async def sharing(swarm: Swarm, timeout_s: float = 20) -> None:
 
     async def everyone() -> bool:
         rows = (await swarm.snapshot()).rows
-        return all(status.neighbours > 0 for _, status in rows) and all(
-            status.bytes("fromPeers") > 0 for _, status in rows[1:]
-        )
+        return all(status.neighbours > 0 for _, status in rows) and all(status.shares for _, status in rows[1:])
 
     await wait_until(everyone, timeout_s, "everyone shares")
 

@@ -49,7 +49,7 @@ def test_live_five_viewers_share_what_enters_the_swarm_about_once(run: Run, brow
         own = {viewer.name for viewer in swarm.viewers}
         counted = requests_per_segment((e for e in bed.origin.entries() if e.viewer in own), swarm.joined_s)
         assert snapshot.since_joined.copies_per_segment <= COPIES_LIMIT, counted
-        assert all(status.bytes("fromPeers") > 0 for _, status in snapshot.rows)
+        assert all(status.shares for _, status in snapshot.rows)
 
     run(scenario())
 
@@ -95,9 +95,9 @@ def test_switched_off_while_playing_it_goes_on_from_the_cdn(run: Run, browsers: 
         first, second = swarm.viewers
 
         async def shares() -> bool:
-            return (await second.status()).bytes("fromPeers") > 0
+            return (await second.status()).shares
 
-        await wait_until(shares, 20, "the second is served by the first")
+        await wait_until(shares, 20, "the second shares with the first")
         await first.page.evaluate("() => PeerPool.configure({ enabled: false })")
 
         async def alone() -> bool:
