@@ -13,7 +13,7 @@ from e2e.harness.viewers import NeverTrue, Viewer, wait_until
 
 
 async def sharing(swarm: Swarm, timeout_s: float = 20) -> None:
-    """Wait until every viewer has a neighbour and has had bytes from one, but for the first who had no one to ask."""
+    """Wait until every viewer has a neighbour and shares with one, but for the first who had no one to ask."""
 
     async def everyone() -> bool:
         rows = (await swarm.snapshot()).rows
