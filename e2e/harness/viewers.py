@@ -72,11 +72,6 @@ class Status:
         neighbours = self.stats.get("neighbours", 0) if self.stats else 0
         return neighbours if isinstance(neighbours, int) else len(neighbours)
 
-    @property
-    def shares(self) -> bool:
-        """Whether it takes part: a live swarm's fetcher gives to everybody and need not get anything from anybody."""
-        return self.bytes("fromPeers") + self.bytes("toPeers") > 0
-
     def bytes(self, name: str) -> int:
         """One of fromPeers, fromCdn, toPeers, wasted."""
         return int(self.stats["bytes"][name]) if self.stats else 0

@@ -71,7 +71,10 @@ class HlsSession {
         this._waited();
         this._hasten();
       },
-      loadeddata: () => this.engine?.settled(),
+      loadeddata: () => {
+        this.engine?.settled();
+        this._hasten();
+      },
       seeking: () => this._hasten(),
       ratechange: () => this._hasten(),
     };
@@ -116,13 +119,14 @@ class HlsSession {
   }
 
   /**
-   * When the playhead reaches a fragment; now, while nothing plays.
+   * When the playhead reaches a fragment; now, while nothing can play. While it seeks it is already said to be where it goes to, and
+   * what is buffered there will play, as after the first fragment of a live stream.
    * @param {{ start: number } | undefined} fragment
    * @returns {number} on the clock of `now`
    */
   deadlineMs(fragment) {
     const { media } = this._hls;
-    if (!media || !fragment || media.seeking || !bufferedAt(media, media.currentTime)) return now();
+    if (!media || !fragment || !bufferedAt(media, media.currentTime) || awaitsMore(media)) return now();
     const rate = media.playbackRate > 0 ? media.playbackRate : 1;
     return now() + (Math.max(0, fragment.start - media.currentTime) / rate) * 1000;
   }
@@ -142,6 +146,15 @@ class HlsSession {
       reportError(error); // a playlist that only we cannot read is no reason not to play it
     }
   }
+}
+
+/**
+ * Whether it shows its first frame and waits for more before it plays: with `autoplay`, and nobody calling play(), Firefox and Safari
+ * begin when they expect not to run dry. Chromium begins with the first frame.
+ * @param {HTMLMediaElement} media
+ */
+function awaitsMore({ autoplay, paused, played, readyState }) {
+  return autoplay && paused && played.length === 0 && readyState > 1 && readyState < 4;
 }
 
 /** @param {HTMLMediaElement} media @param {number} time */

@@ -203,6 +203,25 @@ test("the deadline is when the playhead gets there; at once while nothing is buf
   assert.ok((requests[1]?.deadlineMs ?? 0) - performance.now() < 200);
 });
 
+test("while the player seeks into what is buffered, the deadline of the next fragment is when the playhead gets there from the target", () => {
+  const { hls, requests, load } = page();
+  hls.media = { currentTime: 100, playbackRate: 1, seeking: true, buffered: { length: 1, start: () => 100, end: () => 102 } };
+  const before = performance.now();
+  load("seg1.ts", { frag: { start: 102 } }).loader.destroy();
+  assert.ok(Math.abs((requests[0]?.deadlineMs ?? 0) - before - 2000) < 200);
+});
+
+test("a player that shows its first frame and awaits more before it plays by itself gets the next fragment at once", () => {
+  const { hls, requests, load } = page();
+  const buffered = { length: 1, start: () => 0, end: () => 2 };
+  hls.media = { currentTime: 0, playbackRate: 1, autoplay: true, paused: true, played: { length: 0 }, readyState: 3, buffered };
+  load("seg1.ts", { frag: { start: 2 } }).loader.destroy();
+  assert.ok((requests[0]?.deadlineMs ?? 0) - performance.now() < 200);
+  Object.assign(hls.media, { readyState: 4, paused: false });
+  load("seg1.ts", { frag: { start: 2 } }).loader.destroy();
+  assert.ok((requests[1]?.deadlineMs ?? 0) - performance.now() > 1800);
+});
+
 test("a content has its name before its first playlist has come, where hls.js says its URL", () => {
   const { pool, listeners } = page();
   const [player] = /** @type {any[]} */ ([...pool.players]);
