@@ -12,6 +12,7 @@ import { hash32 } from "./suppression.js";
 import {
   AHEAD_OF_FETCH_FACTOR,
   AHEAD_OF_FETCH_MS,
+  FIRST_PIECES_RACED,
   JUST_IN_TIME_MS,
   MOVE_FACTOR,
   MOVE_MIN_MS,
@@ -59,8 +60,7 @@ export function assign(download, suppliers, surroundings, nowMs) {
   for (const index of open) {
     const supplier = fastest(download, index, suppliers);
     if (!supplier || !takenFromOthers(download, index, supplier, assignment, nowMs)) continue;
-    const surelyMs = AHEAD_OF_FETCH_FACTOR * supplier.pieceEtaMs + AHEAD_OF_FETCH_MS;
-    if (room <= 0 || surelyMs >= httpEtaMs(download, index, surroundings, nowMs)) continue;
+    if (room <= 0 || !aheadOfFetch(download, index, supplier, surroundings, nowMs)) continue;
     download.ask(index, supplier, nowMs);
     append(assignment.asks, supplier, index);
     room--;
@@ -205,6 +205,18 @@ function justInTime(download, surroundings, nowMs) {
   const last = Math.min(likelyPieceCount, fetch.endPiece ?? likelyPieceCount) - 1;
   const spareMs = deadlineMs - nowMs - httpEtaMs(download, last, surroundings, nowMs);
   return spareMs < JUST_IN_TIME_MS && (spareMs > 0 || surroundings.lineFull());
+}
+
+/**
+ * Whether a neighbour is to bring what a running fetch would too. For a player without a frame to show a few pieces are raced: until
+ * the CDN answers, whoever is first is first, and the other is told to stop.
+ * @param {Download} download @param {number} index @param {Neighbour} supplier @param {Surroundings} surroundings @param {number} nowMs
+ */
+function aheadOfFetch(download, index, supplier, surroundings, nowMs) {
+  const { fetch, asks, deadlineMs, createdMs } = download;
+  if (fetch?.firstByteMs === null && deadlineMs <= createdMs && asks.size < FIRST_PIECES_RACED) return true;
+  const surelyMs = AHEAD_OF_FETCH_FACTOR * supplier.pieceEtaMs + AHEAD_OF_FETCH_MS;
+  return surelyMs < httpEtaMs(download, index, surroundings, nowMs);
 }
 
 /**

@@ -34,6 +34,8 @@ export const JUST_IN_TIME_MS = 1000;
 /** ... and of others a piece that it is to bring only where they will surely be sooner: both bringing it is the line's time lost. */
 export const AHEAD_OF_FETCH_FACTOR = 1.5;
 export const AHEAD_OF_FETCH_MS = 100;
+/** ... but for so many pieces of what a player shows its first frame with: a segment of sound, or of a low rendition's picture. */
+export const FIRST_PIECES_RACED = 3;
 /** While the player waits for something that it needs within this, nothing is loaded that it has not asked for. */
 export const ANTICIPATION_DEADLINE_MS = 1500;
 export const ANTICIPATION_PAUSE_MS = 50;

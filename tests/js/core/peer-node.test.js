@@ -568,6 +568,21 @@ test("where there is none even then, the request is handed back, and the next on
   assert.equal(commands(node, "deliver").length, 1);
 });
 
+test("the first that a player shows is raced, and the CDN told to stop when a neighbour was first", () => {
+  const node = nodeOf();
+  greet(node);
+  say(node, { type: FRAME.HAVE, group: ref, ranges: [[7, 1]] });
+  node.request({ ...source, expectedBytes: 100 }, 0, 0);
+  const begun = node.takeCommands();
+  const requested = (/** @type {import("../../../static/js/core/outbox.js").Command} */ command) =>
+    command.type === "send" && decodeFrame(command.bytes)?.type === FRAME.REQUEST;
+  assert.deepEqual([begun.filter(({ type }) => type === "fetch").length, begun.filter(requested).length], [1, 1]);
+  say(node, { type: FRAME.PIECE, ref, sizeBytes: 100, index: 0, payload: new Uint8Array(100) }, 1, 15);
+  const done = node.takeCommands().map(({ type }) => type);
+  assert.ok(done.includes("deliver") && done.includes("abort"), String(done));
+  assert.equal(node.ledger.wastedBytes, 0);
+});
+
 test("what is needed at once comes from the CDN, and no piece that the fetch brings soon is asked of a neighbour too", () => {
   const node = nodeOf();
   greet(node);
