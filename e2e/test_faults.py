@@ -17,7 +17,8 @@ async def sharing(swarm: Swarm, timeout_s: float = 20) -> None:
 
     async def everyone() -> bool:
         rows = (await swarm.snapshot()).rows
-        return all(status.neighbours > 0 for _, status in rows) and all(status.bytes("fromPeers") > 0 for _, status in rows[1:])
+        connected = all(status.neighbours > 0 for _, status in rows)
+        return connected and all(status.bytes("fromPeers") > 0 for _, status in rows[1:])
 
     await wait_until(everyone, timeout_s, "everyone shares")
 

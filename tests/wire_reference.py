@@ -73,6 +73,8 @@ def encode(frame: Fields) -> bytes:
     numbers = ("flags", "sizeBytes", "hops", "reason", "index", "uplinkBytesPerMs")
     body += [varint(frame[key]) for key in numbers if key in frame]
     body.append(bytes.fromhex(frame.get("claimant", "")))
+    if "cells" in frame:
+        body += [varint(len(frame["cells"])), *(cell.to_bytes(4, "big") for cell in frame["cells"])]
     if "nonce" in frame:
         body.append(frame["nonce"].to_bytes(4, "big"))
     if "ranges" in frame:
@@ -126,6 +128,13 @@ class Reader:
         if not 1 <= size <= constants.MAX_SEGMENT_BYTES:
             raise Malformed("size out of bounds")
         return size
+
+    def cells(self) -> list[int]:
+        """Take a list of cells."""
+        count = self.varint()
+        if count > constants.CELLS_MAX:
+            raise Malformed("too many cells")
+        return [int.from_bytes(self.take(4), "big") for _ in range(count)]
 
     def ranges(self, limit: int = 1 << 53) -> list[list[int]]:
         """Take ranges that end at or before `limit`."""
@@ -181,6 +190,8 @@ def decode(data: bytes) -> Fields:  # noqa: PLR0912 - a branch a frame type
             frame |= {"peer": reader.take(10).hex()}
         case 14:
             frame |= {"uplinkBytesPerMs": reader.varint()}
+        case 15:
+            frame |= {"cells": reader.cells()}
         case _:
             raise Malformed("unknown type")
     return frame

@@ -16,12 +16,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from peerpool.assets import NOT_READY, Assets
+from peerpool.core.limits import Limits
 from peerpool.core.tracker import Tracker
+from peerpool.geoip import Locator
 from peerpool.metrics import Metrics
 from peerpool.pages import Pages
 from peerpool.settings import Settings, load_settings
 from peerpool.signalling import NATIVE, WEBTORRENT, Hub, SocketEndpoint
 
+# How soon a new database or map is in force (seconds); looking costs a system call a file.
+LOCATOR_REFRESH_S = 10.0
 ASSET_PATHS = (
     "/{name}.js",
     "/{name}.js.map",
@@ -32,8 +36,10 @@ ASSET_PATHS = (
 def create_app(settings: Settings | None = None) -> Starlette:
     """Return the application. `app.state.hub` is its hub, for the server that drains it."""
     settings = settings or load_settings()
-    tracker = Tracker(rng=random.SystemRandom(), ice_servers=settings.ice_servers)
-    hub = Hub(tracker, settings.max_connections)
+    limits = Limits(cluster_min=settings.cluster_min)
+    tracker = Tracker(random.SystemRandom(), limits, ice_servers=settings.ice_servers)
+    locator = Locator(settings.geoip_databases, settings.site_map)
+    hub = Hub(tracker, settings.max_connections, locator.locate)
     assets = Assets.of_this_package()
     pages = Pages(settings)
     metrics = Metrics(hub)
@@ -41,12 +47,13 @@ def create_app(settings: Settings | None = None) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await assets.refresh()
-        timer = asyncio.create_task(hub.run_timer())
+        tasks = [asyncio.create_task(hub.run_timer()), asyncio.create_task(_watch(locator))]
         try:
             yield
         finally:
             hub.drain()
-            timer.cancel()
+            for task in tasks:
+                task.cancel()
 
     async def serve_readiness(_request: Request) -> Response:
         problem = "draining" if tracker.is_draining else "" if assets.is_ready else NOT_READY
@@ -69,6 +76,13 @@ def create_app(settings: Settings | None = None) -> Starlette:
     )
     app.state.hub = hub
     return app
+
+
+async def _watch(locator: Locator) -> None:
+    """Read the locator's files again when they have changed, in a thread: a database takes a while to copy."""
+    while True:
+        await asyncio.sleep(LOCATOR_REFRESH_S)
+        await asyncio.to_thread(locator.refresh)
 
 
 async def _serve_health(_request: Request) -> Response:

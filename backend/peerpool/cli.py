@@ -1,4 +1,4 @@
-"""The `peerpool` command: serve, bundle, constants.
+"""The `peerpool` command: serve, geoip, bundle, constants.
 
 Exit codes: 0 done, 1 it did not work (the text says what to do), 2 the command line or a setting is wrong.
 """
@@ -48,6 +48,14 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, help="port to listen on (default 8080)")
     serve.add_argument("--config", type=Path, help="settings file (default ./peerpool.toml if there is one)")
     serve.set_defaults(run=_serve)
+
+    geoip = commands.add_parser("geoip", help="look into the databases that say where addresses are")
+    check = geoip.add_subparsers(title="commands", required=True).add_parser(
+        "check", help="say what a database holds, and what it says of an address"
+    )
+    check.add_argument("file", type=Path, help="an MMDB file, or a CSV file of your own networks")
+    check.add_argument("address", nargs="?", default="", help="an IP address to look up")
+    check.set_defaults(run=_geoip_check)
 
     build = commands.add_parser("bundle", help="build the browser library (source checkouts only)")
     build.add_argument(
@@ -106,6 +114,14 @@ def _raise_file_limit() -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
+
+
+def _geoip_check(args: argparse.Namespace) -> int:
+    from peerpool.geoip_report import report  # noqa: PLC0415
+
+    for line in report(args.file, args.address):
+        print(line)
+    return 0
 
 
 def _bundle(args: argparse.Namespace) -> int:

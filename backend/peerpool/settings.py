@@ -47,6 +47,14 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     demo_streams: list[DemoStream] = field(default_factory=list)
     # Proxies whose X-Forwarded-For is believed, as uvicorn's --forwarded-allow-ips has it.
     forwarded_allow_ips: str = "127.0.0.1,::1"
+    # MMDB files that say whose an address is and where: of providers (ASN), of cities or countries, in any number; what
+    # the first does not know the next may. None are shipped; docs/operations.md says where to get them.
+    geoip_databases: list[str] = field(default_factory=list)
+    # CSV file with networks of your own (network,site,group,country,city ...), which goes before the databases.
+    site_map: str = ""
+    # Viewers of one content at one place (site, provider and city, provider, country, continent) from which they share
+    # among themselves. Smaller keeps more bytes inside a provider and takes more copies from the CDN: one a cluster.
+    cluster_min: Annotated[int, Meta(ge=2, le=1_000_000)] = 40
     # critical, error, warning, info or debug.
     log_level: Annotated[str, Meta(pattern=r"^(critical|error|warning|info|debug)\Z")] = "warning"
     # Seconds within which open connections must have ended after SIGTERM.

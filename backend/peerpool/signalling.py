@@ -20,6 +20,7 @@ from starlette.websockets import WebSocket
 
 from peerpool.core.constants import CLOSE_UNSUPPORTED_DATA
 from peerpool.core.errors import HostileFrame, TheirError
+from peerpool.core.places import NOWHERE, Place
 from peerpool.core.state import Close, Command, Send
 from peerpool.core.swarm import ConnectionId, Family
 from peerpool.core.tracker import Message, Tracker
@@ -57,11 +58,24 @@ WEBTORRENT: Final = Dialect(Family.WEBTORRENT, None, webtorrent.decode, webtorre
 DIALECTS: Final = {dialect.family: dialect for dialect in (NATIVE, WEBTORRENT)}
 
 
+def nowhere(_address: str) -> Place:
+    """Know no places: the locator of a tracker that was given none."""
+    return NOWHERE
+
+
 class Hub:
     """Owns the tracker and the outboxes of all sockets."""
 
-    def __init__(self, tracker: Tracker, max_connections: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        tracker: Tracker,
+        max_connections: int,
+        locate: Callable[[str], Place] = nowhere,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`locate` says where an address is, and must be quick: it is called for each socket."""
         self.tracker = tracker
+        self._locate = locate
         self.loop_lag_s = 0.0
         self.dropped_offers = 0
         self.slow_readers = 0
@@ -80,11 +94,12 @@ class Hub:
             return 400, f"this endpoint speaks the WebSocket subprotocol {dialect.subprotocol}"
         return None
 
-    def open(self, dialect: Dialect, outbox: Outbox) -> ConnectionId:
-        """Take in an accepted socket."""
+    def open(self, dialect: Dialect, outbox: Outbox, address: str) -> ConnectionId:
+        """Take in an accepted socket of somebody at an IP address; an empty one is unknown."""
         connection_id = next(self._ids)
         self._outboxes[connection_id] = (outbox, dialect)
-        self._perform(self.tracker.connection_opened(connection_id, dialect.family, self._clock()))
+        place = self._locate(address)
+        self._perform(self.tracker.connection_opened(connection_id, dialect.family, self._clock(), place))
         return connection_id
 
     def frame_received(self, connection_id: ConnectionId, dialect: Dialect, frame: str | bytes) -> None:
@@ -166,7 +181,8 @@ class SocketEndpoint:
             elif task is not None:
                 task.cancel()  # ends this endpoint, whereupon the server closes the transport
 
-        connection_id = self._hub.open(self._dialect, Outbox(send, abort))
+        client = scope.get("client")  # a trusted proxy's word, where there is one (server.py); None on a Unix socket
+        connection_id = self._hub.open(self._dialect, Outbox(send, abort), client[0] if client else "")
         try:
             while (event := await receive())["type"] == "websocket.receive":
                 frame = event.get("text")

@@ -300,10 +300,10 @@ export class SimPeer {
         this._socket?.send(command.message);
         break;
       case "joined":
-        this.node.joined(command.peer, command.clusterSize, nowMs);
+        this.node.joined(command, nowMs);
         break;
-      case "clusterSized":
-        this.node.clusterSized(command.clusterSize, nowMs);
+      case "clustered":
+        this.node.clustered(command, nowMs);
         break;
       case "reportDue":
         this.membership.report(this._totals());

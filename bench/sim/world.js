@@ -98,7 +98,7 @@ export class World {
     const size = this.alive.length;
     for (const member of this.alive) {
       const peerId = member.index.toString(16).padStart(20, "0");
-      member.turn((nowMs) => member.node.joined(peerId, size, nowMs));
+      member.turn((nowMs) => member.node.joined({ peer: peerId, cells: [], cluster: null, clusterSize: size }, nowMs));
     }
   }
 

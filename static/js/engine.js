@@ -260,10 +260,10 @@ export class Engine {
         this._socket.send(command.message);
         break;
       case "joined":
-        this._node.joined(command.peer, command.clusterSize, now());
+        this._node.joined(command, now());
         break;
-      case "clusterSized":
-        this._node.clusterSized(command.clusterSize, now());
+      case "clustered":
+        this._node.clustered(command, now());
         break;
       case "reportDue":
         this._membership.report(this._totals());

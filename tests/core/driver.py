@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from peerpool.core import messages as m
 from peerpool.core.limits import Limits
+from peerpool.core.places import NOWHERE, Place
 from peerpool.core.state import Close, Command, Send
 from peerpool.core.swarm import Family
 from peerpool.core.torrent_messages import Announce, AnnounceReply, Event, TorrentOffer
@@ -30,10 +31,10 @@ class Driver:
         self.closes: dict[int, int] = {}
         self._next_id = 1
 
-    def open(self, family: Family = Family.NATIVE) -> int:
+    def open(self, family: Family = Family.NATIVE, place: Place = NOWHERE) -> int:
         connection, self._next_id = self._next_id, self._next_id + 1
         self.inboxes[connection] = []
-        self.perform(self.tracker.connection_opened(connection, family, self.now))
+        self.perform(self.tracker.connection_opened(connection, family, self.now, place))
         return connection
 
     def say(self, connection: int, *messages: Message) -> None:
@@ -69,9 +70,9 @@ class Driver:
         assert found, f"no {kind.__name__} among {self.inboxes[connection]}"
         return found[-1]
 
-    def join(self, content: str = CONTENT, want: int = 8) -> tuple[int, str]:
+    def join(self, content: str = CONTENT, want: int = 8, place: Place = NOWHERE) -> tuple[int, str]:
         """Open a native connection that joins; return it and its peer id."""
-        connection = self.open()
+        connection = self.open(place=place)
         self.say(connection, m.Join(content, SESSION, want=want))
         return connection, self.last(connection, m.Welcome).peer
 

@@ -225,8 +225,9 @@ class TrackerMachine(RuleBasedStateMachine):
         for swarm in tracker.swarms:
             assert 0 < len(swarm) <= LIMITS.max_swarm_members
             assert swarm.seeds == sum(member.is_seed for member in swarm)
-            for index, member in enumerate(swarm):
-                assert member.index == index
+            for member in swarm:
+                for cell, slot in zip(member.cells, member.slots, strict=True):
+                    assert cell.members[slot] is member
                 assert swarm.get(member.peer_id) is member
                 assert member.connection in self.open
                 assert len(member.sent or ()) <= LIMITS.max_pending_offers

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import UNSET
 from peerpool.core import constants as c
 from peerpool.core import messages as m
 from peerpool.core.errors import BadFrame, HostileFrame, Unauthorized
 from peerpool.core.limits import Limits
+from peerpool.core.places import Place
 from peerpool.core.state import Admission
 from peerpool.core.swarm import Family
 
@@ -333,3 +335,44 @@ def test_unknown_connections_are_ignored() -> None:
     driver.say(99, m.Ping())
     driver.hang_up(99)
     driver.perform(driver.tracker.frame_refused(99, BadFrame("no"), driver.now))
+
+
+BERLIN = Place("EU", "DE", "AS1", "Berlin", "", "")
+PARIS = Place("EU", "FR", "AS2", "Paris", "", "")
+
+
+def test_members_hear_their_cells_and_which_of_them_is_their_cluster() -> None:
+    driver = Driver(Limits(cluster_min=4))
+    driver.join(place=PARIS)
+    berlin = [driver.join(place=BERLIN)[0] for _ in range(4)]
+    first, last = (driver.last(connection, m.Welcome) for connection in (berlin[0], berlin[-1]))
+    assert isinstance(last.cells, list)
+    assert len(last.cells) == 4
+    assert last.cells == first.cells
+    assert (first.cluster, first.cluster_size) == (UNSET, 2)  # there were too few of Berlin yet
+    assert (last.cluster, last.cluster_size) == (last.cells[-1], 4)
+    driver.wait(5)
+    for connection in berlin[:-1]:
+        hint = driver.last(connection, m.Hint)
+        assert (hint.cluster, hint.cluster_size) == (last.cells[-1], 4)
+
+
+def test_of_unknown_places_nothing_is_said() -> None:
+    driver = Driver()
+    welcome = driver.last(driver.join()[0], m.Welcome)
+    assert (welcome.cells, welcome.cluster) == (UNSET, UNSET)
+
+
+def test_a_cluster_that_shrinks_goes_back_into_the_one_around_it() -> None:
+    driver = Driver(Limits(cluster_min=4))
+    paris = driver.join(place=PARIS)[0]
+    berlin = [driver.join(place=BERLIN)[0] for _ in range(4)]
+    driver.wait(5)
+    assert driver.last(berlin[0], m.Hint).cluster_size == 4
+    driver.hang_up(berlin.pop())
+    driver.wait(5)
+    assert driver.last(berlin[0], m.Hint).cluster_size == 3  # of four: it stands still
+    driver.hang_up(berlin.pop())
+    driver.wait(10)
+    assert driver.last(berlin[0], m.Hint).cluster_size == 3  # the two of Berlin and the one of Paris
+    assert driver.last(paris, m.Hint).cluster_size == 3

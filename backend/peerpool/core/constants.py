@@ -22,6 +22,9 @@ MAX_SEGMENT_BYTES = 67_108_864
 # 1024 ranges describe any set of them.
 MAX_FRAME_RANGES = 1_024
 
+# Most cells in a PLACE frame between browsers: one a level, of which there are five, and room for more levels.
+CELLS_MAX = 8
+
 # Largest text frame either way on /signal. A browser's SDP for two data channels is 0.5 to 2 KiB, with many network
 # interfaces 6 KiB; a frame with 64 peer ids is 2 KiB.
 MAX_SIGNAL_FRAME_BYTES = 16_384
@@ -71,7 +74,7 @@ IDLE_TIMEOUT_MS = 90_000
 # A relayed offer can be answered, and candidates relayed, for so long; ICE itself gives up after about 30 s.
 OFFER_TIMEOUT_MS = 60_000
 
-# Least time between two `hint` frames to one member.
+# Least time between two rounds of `hint` frames to the members of one cluster.
 HINT_INTERVAL_MS = 5_000
 
 # Share by which a cluster's size must have changed before its members are told: suppression works with a rough number.

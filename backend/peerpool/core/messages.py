@@ -10,6 +10,8 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from peerpool.core import constants as c
+from peerpool.core.clusters import Cell
+from peerpool.core.places import Level
 
 ContentId = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{{c.CONTENT_ID_HEX_CHARS}}}\Z")]
 SessionId = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{{c.SESSION_ID_HEX_CHARS}}}\Z")]
@@ -99,7 +101,10 @@ class TrackerFrame(Struct, tag_field="type", frozen=True):
 
 
 class Welcome(TrackerFrame, tag="welcome", frozen=True):
-    """Answer to `join`. `neighbours` best first; `cluster_size` counts the new member too."""
+    """Answer to `join`. `neighbours` best first; `cluster_size` counts the new member too; `cells` loosest first.
+
+    `cluster` is that of the cells which is the member's cluster, absent where that is the whole swarm.
+    """
 
     peer: str
     neighbours: list[str]
@@ -107,6 +112,13 @@ class Welcome(TrackerFrame, tag="welcome", frozen=True):
     ice_servers: list[dict[str, Any]]
     ping_interval_ms: int = c.PING_INTERVAL_MS
     report_interval_ms: int = c.REPORT_INTERVAL_MS
+    cells: list[int] | UnsetType = UNSET
+    cluster: int | UnsetType = UNSET
+
+
+def cluster_id(cluster: Cell) -> int | UnsetType:
+    """Return what names a cluster on the wire: nothing for the whole swarm."""
+    return UNSET if cluster.level is Level.WORLD else cluster.id
 
 
 class Neighbours(TrackerFrame, tag="neighbours", frozen=True):
@@ -151,9 +163,10 @@ class Gone(TrackerFrame, tag="gone", frozen=True):
 
 
 class Hint(TrackerFrame, tag="hint", frozen=True):
-    """The cluster's size has changed."""
+    """The member's cluster is another, or has another size."""
 
     cluster_size: int
+    cluster: int | UnsetType = UNSET
 
 
 class Pong(TrackerFrame, tag="pong", frozen=True):

@@ -6,11 +6,14 @@ between members of one swarm, answers only to a pending offer, candidates only b
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
+
+from msgspec import UNSET
 
 from peerpool.core import constants as c
 from peerpool.core import messages as m
+from peerpool.core.clusters import cluster_of
 from peerpool.core.errors import BadFrame, NotJoined
 from peerpool.core.state import Connection, State
 from peerpool.core.swarm import Family, Member, SwarmKey
@@ -44,8 +47,13 @@ def _join(state: State, connection: Connection, member: Member | None, message: 
     key = SwarmKey(Family.NATIVE, message.content)
     joined = state.enter(connection, key, _new_peer_id(state, key), message.token, now)
     neighbours = _introduce(state, joined, message.want, ())
-    size = joined.told_size = len(joined.swarm)
-    state.send(connection.id, m.Welcome(joined.peer_id, neighbours, size, state.ice_servers))
+    cluster = cluster_of(joined)
+    joined.told(cluster)
+    cells = [cell.id for cell in joined.cells[1:]] or UNSET
+    welcome = m.Welcome(
+        joined.peer_id, neighbours, len(cluster), state.ice_servers, cells=cells, cluster=m.cluster_id(cluster)
+    )
+    state.send(connection.id, welcome)
 
 
 def _new_peer_id(state: State, key: SwarmKey) -> str:
@@ -56,7 +64,7 @@ def _new_peer_id(state: State, key: SwarmKey) -> str:
             return peer_id
 
 
-def _introduce(state: State, member: Member, count: int, excluded: tuple[str, ...] | list[str]) -> list[str]:
+def _introduce(state: State, member: Member, count: int, excluded: Sequence[str]) -> list[str]:
     chosen = state.selection.choose(member.swarm, member, count, excluded, state.rng)
     for other in chosen:
         other.degree += 1  # it will hear from us; its next report corrects this

@@ -1,7 +1,12 @@
 """Whom to introduce to whom.
 
-The tracker asks a `Selection`; the one here knows nothing of places and distances. Locality is another class with the
-same method.
+Half of a member's neighbours are the nearest there are, half are any of its cluster, and one or two of the others are
+from anywhere. The near ones keep bytes where they cost nothing; with them alone a cluster would fall into knots, and a
+segment would need many hops or never arrive. The links to anywhere join the clusters, serve who is cut off from its
+own, and keep a few who crowd around somebody from being all it knows.
+
+All are drawn the same way: by turns one with few neighbours, so degrees stay even and newcomers are not
+lonely, and any, so newcomers do not meet newcomers only: a chain in the order of joining (docs/adr/0008).
 """
 
 from __future__ import annotations
@@ -9,12 +14,21 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final, Protocol
 
+from peerpool.core.clusters import Cell, cluster_of
 from peerpool.core.constants import NEIGHBOURS_MAX
+from peerpool.core.places import Level
 from peerpool.core.swarm import Member, Rng, Swarm
 
 # Candidates drawn for each neighbour wanted. Four make the chance that all of them are crowded small, while a choice
 # from a swarm of any size costs tens of microseconds.
 DRAWN_PER_WANTED: Final = 4
+# Of so many neighbours one is from outside the cluster ...
+WANTED_PER_LONG_LINK: Final = 4
+# ... up to two: the swarm's clusters are one graph with far fewer.
+LONG_LINKS_MAX: Final = 2
+# Of one line or office, and of one subnet: who leaves or fails with the others must not be all there is.
+SAME_SITE_MAX: Final = 2
+SAME_SUBNET_MAX: Final = 3
 
 
 class Selection(Protocol):
@@ -24,32 +38,91 @@ class Selection(Protocol):
         """Return at most `count` members of `swarm`: never `asker`, never one whose peer id is in `excluded`."""
 
 
-class LeastConnected:
-    """Random members: by turns one with few neighbours, so degrees stay even and newcomers are not lonely, and any.
-
-    With those of few neighbours alone, newcomers would meet newcomers: a chain in the order of joining, long for what
-    must pass from neighbour to neighbour (docs/adr/0008).
-    """
+class Nearest:
+    """By place: the tightest cells first, then the cluster, then anywhere."""
 
     def choose(self, swarm: Swarm, asker: Member, count: int, excluded: Collection[str], rng: Rng) -> list[Member]:
-        """Draw a sample, order half of it by degree; ties stay in random order because sorts are stable."""
+        """Return at most `count`; fewer only where there are fewer."""
         if count <= 0:
             return []
-        unwanted = set(excluded)
-        unwanted.add(asker.peer_id)
-        # Enough are drawn that `count` remain however many of them are unwanted.
-        drawn = swarm.draw(count * DRAWN_PER_WANTED + len(unwanted), rng)
-        candidates = [member for member in drawn if member.peer_id not in unwanted]
-        candidates.sort(key=_full)
-        anyone, rest = candidates[: count // 2], candidates[count // 2 :]
-        lonely = sorted(rest, key=_degree)[: count - len(anyone)]
-        chosen: list[Member] = []
-        for turn in range(max(len(lonely), len(anyone))):
-            chosen += lonely[turn : turn + 1] + anyone[turn : turn + 1]
-        return chosen[:count]
+        choice = _Choice(asker, excluded, rng)
+        cluster = cluster_of(asker)
+        outsiders = len(swarm) - len(cluster)
+        long_links = min(LONG_LINKS_MAX, count // WANTED_PER_LONG_LINK, outsiders)
+        inside = count - long_links
+        for cell in reversed(asker.cells):
+            if cell is cluster:
+                break
+            choice.take(cell, min(len(choice.taken) + _most_of(cell), inside - inside // 2), diverse=True)
+        choice.take(cluster, inside, diverse=False)
+        for cell in reversed(asker.cells):  # too few here: whoever is next
+            choice.take(cell, inside, diverse=False)
+        choice.take(swarm.cells.world, count, diverse=False, outside=cluster)
+        choice.take(swarm.cells.world, count, diverse=False)
+        return choice.taken
 
 
-def _full(member: Member) -> bool:
+class LeastConnected:
+    """Anybody of the swarm, wherever: what locality is compared with."""
+
+    def choose(self, swarm: Swarm, asker: Member, count: int, excluded: Collection[str], rng: Rng) -> list[Member]:
+        """Return at most `count`; fewer only where there are fewer."""
+        choice = _Choice(asker, excluded, rng)
+        choice.take(swarm.cells.world, count, diverse=False)
+        return choice.taken
+
+
+class _Choice:
+    """Who was chosen so far for one asker."""
+
+    def __init__(self, asker: Member, excluded: Collection[str], rng: Rng) -> None:
+        self.taken: list[Member] = []
+        self._asker = asker
+        self._unwanted = {*excluded, asker.peer_id}
+        self._rng = rng
+
+    def take(self, cell: Cell, until: int, *, diverse: bool, outside: Cell | None = None) -> None:
+        """Take members of `cell` until there are `until` in all, none of `outside`.
+
+        With `diverse` no more of one subnet than its share; else as many as there are.
+        """
+        wanted = until - len(self.taken)
+        if wanted <= 0 or len(cell) <= 1:
+            return
+        # Enough are drawn that `wanted` remain however many of them are unwanted.
+        drawn = cell.draw(wanted * DRAWN_PER_WANTED + len(self._unwanted), self._rng)
+        candidates = [
+            member
+            for member in drawn
+            if member.peer_id not in self._unwanted and (outside is None or outside not in member.cells)
+        ]
+        for member in _by_turns(candidates, wanted):
+            if diverse and self._is_crowded(member):
+                continue
+            self._unwanted.add(member.peer_id)
+            self.taken.append(member)
+
+    def _is_crowded(self, member: Member) -> bool:
+        same = sum(other.subnet == member.subnet for other in self.taken)
+        return member.subnet != "" and same >= SAME_SUBNET_MAX
+
+
+def _most_of(cell: Cell) -> int:
+    return SAME_SITE_MAX if cell.level is Level.SITE else len(cell)
+
+
+def _by_turns(candidates: list[Member], count: int) -> list[Member]:
+    """Choose `count` of candidates in random order: by turns one of few neighbours, and any; full ones last."""
+    candidates.sort(key=_is_full)  # stable: ties stay in random order
+    anyone, rest = candidates[: count // 2], candidates[count // 2 :]
+    lonely = sorted(rest, key=_degree)[: count - len(anyone)]
+    chosen: list[Member] = []
+    for turn in range(max(len(lonely), len(anyone))):
+        chosen += lonely[turn : turn + 1] + anyone[turn : turn + 1]
+    return chosen[:count]
+
+
+def _is_full(member: Member) -> bool:
     """Whether it would decline."""
     return member.degree >= NEIGHBOURS_MAX
 

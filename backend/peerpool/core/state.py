@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from peerpool.core.clusters import Cell
 from peerpool.core.errors import Full
 from peerpool.core.limits import Limits, TokenBucket
 from peerpool.core.messages import TrackerFrame
+from peerpool.core.places import Place
 from peerpool.core.selection import Selection
 from peerpool.core.swarm import ConnectionId, Family, Member, Rng, SwarmKey, Swarms
 from peerpool.core.torrent_messages import TorrentNotice
@@ -44,12 +46,13 @@ AdmissionRule = Callable[[Admission], None]
 
 
 class Connection:
-    """One socket: its family, its rate, its members (a native socket has at most one)."""
+    """One socket: its family, its place, its rate, its members (a native socket has at most one)."""
 
-    __slots__ = ("bad_frames", "bucket", "family", "heard_at", "id", "members", "rate_strikes")
+    __slots__ = ("bad_frames", "bucket", "family", "heard_at", "id", "members", "place", "rate_strikes")
 
-    def __init__(self, connection_id: ConnectionId, family: Family, limits: Limits, now: float) -> None:
+    def __init__(self, connection_id: ConnectionId, family: Family, place: Place, limits: Limits, now: float) -> None:
         self.id = connection_id
+        self.place = place
         self.family = family
         self.bucket = TokenBucket(limits, now)
         self.heard_at = now
@@ -101,8 +104,8 @@ class State:
         # Ordered by when they were last heard, so that expiry looks only at those that are due.
         self.connections: dict[Family, OrderedDict[ConnectionId, Connection]] = {f: OrderedDict() for f in Family}
         self.torrent_members: OrderedDict[tuple[ConnectionId, str, str], Member] = OrderedDict()
-        # Native swarms whose size has changed since their members were last told.
-        self.resized: dict[SwarmKey, None] = {}
+        # Cells of native swarms that have changed since their members were last told.
+        self.resized: dict[Cell, None] = {}
         self.totals = Totals()
         self.commands: list[Command] = []
 
@@ -115,10 +118,10 @@ class State:
         self.admit(Admission(key, token))
         if len(connection.members) >= self.limits.max_connection_members:
             raise Full("this socket is in too many swarms")
-        member = self.swarms.enter(key, peer_id, connection.id, now)
+        member = self.swarms.enter(key, peer_id, connection.id, now, connection.place)
         connection.members[key.info_hash, peer_id] = member
         self.totals.joins += 1
-        self._note_resize(key)
+        self._note_resize(member)
         return member
 
     def leave(self, connection: Connection, member: Member) -> None:
@@ -128,12 +131,13 @@ class State:
         self.torrent_members.pop((connection.id, key.info_hash, member.peer_id), None)
         self.swarms.leave(member)
         self.totals.leaves += 1
-        self._note_resize(key)
+        self._note_resize(member)
 
-    def _note_resize(self, key: SwarmKey) -> None:
-        if key.family is not Family.NATIVE:
+    def _note_resize(self, member: Member) -> None:
+        if member.swarm.key.family is not Family.NATIVE:
             return
-        if self.swarms.get(key) is None:
-            self.resized.pop(key, None)
-        else:
-            self.resized[key] = None
+        for cell in member.cells:
+            if not cell.members:
+                self.resized.pop(cell, None)
+            elif cell.news:
+                self.resized[cell] = None

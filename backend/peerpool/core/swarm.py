@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol
 
+from peerpool.core.clusters import Cell, Cells
 from peerpool.core.errors import Full
 from peerpool.core.limits import Limits
+from peerpool.core.places import NOWHERE, Place
 
 ConnectionId = int
 
@@ -53,10 +55,14 @@ class Member:
     """One member of one swarm, bound to the connection that announced it.
 
     `degree` is how many neighbours it is believed to have: what it reported, plus introductions since.
+    `cells` are those it is in, loosest first, and `slots` where in each; `clusters.py` keeps them.
     `sent` is keyed by the receiver (and offer id), oldest first; it exists only once something was offered.
     """
 
-    __slots__ = ("announced_at", "connection", "degree", "index", "is_seed", "peer_id", "sent", "swarm", "told_size")
+    __slots__ = (
+        "announced_at", "cells", "connection", "degree", "is_seed", "peer_id", "sent", "slots", "subnet", "swarm",
+        "told_cluster", "told_size",
+    )  # fmt: skip
 
     def __init__(self, peer_id: str, connection: ConnectionId, swarm: Swarm, now: float) -> None:
         self.peer_id = peer_id
@@ -66,8 +72,15 @@ class Member:
         self.degree = 0
         self.is_seed = False
         self.told_size = 0
-        self.index = -1
+        self.told_cluster: Cell | None = None
+        self.cells: tuple[Cell, ...] = ()
+        self.slots: list[int] = []
+        self.subnet = ""
         self.sent: dict[str, PendingOffer] | None = None
+
+    def told(self, cluster: Cell) -> None:
+        """Note that it was told which cluster it is in, and how large that is."""
+        self.told_cluster, self.told_size = cluster, len(cluster)
 
     def record_offer(self, key: str, limits: Limits, now: float) -> None:
         """Remember an offer under `key`; forget the oldest when there are too many."""
@@ -90,50 +103,39 @@ class Member:
 
 
 class Swarm:
-    """All who want one content. Members sit in a list too, so that drawing some of them at random costs no scan."""
+    """All who want one content, and the cells they are in."""
 
-    __slots__ = ("_by_id", "_members", "completed", "hinted_at", "hinted_size", "key", "seeds")
+    __slots__ = ("_by_id", "cells", "completed", "key", "seeds")
 
-    def __init__(self, key: SwarmKey) -> None:
+    def __init__(self, key: SwarmKey, limits: Limits) -> None:
         self.key = key
         self.seeds = 0
         self.completed = 0
-        self.hinted_size = 0
-        self.hinted_at = float("-inf")
-        self._members: list[Member] = []
+        self.cells = Cells(limits.cluster_min)
         self._by_id: dict[str, Member] = {}
 
     def __len__(self) -> int:
-        return len(self._members)
+        return len(self._by_id)
 
     def __iter__(self) -> Iterator[Member]:
-        return iter(self._members)
+        return iter(self._by_id.values())
 
     def get(self, peer_id: str) -> Member | None:
         """Return the member called `peer_id`."""
         return self._by_id.get(peer_id)
 
-    def add(self, member: Member) -> None:
+    def add(self, member: Member, place: Place) -> None:
         """Take in `member`, whose peer id must be new here."""
-        member.index = len(self._members)
-        self._members.append(member)
+        member.subnet = place.subnet
         self._by_id[member.peer_id] = member
+        self.cells.add(member, place)
 
     def remove(self, member: Member) -> None:
-        """Take out `member`, in constant time: the last one takes its place in the list."""
-        last = self._members.pop()
-        if last is not member:
-            self._members[member.index] = last
-            last.index = member.index
+        """Take out `member`, in constant time."""
+        self.cells.remove(member)
         del self._by_id[member.peer_id]
         if member.is_seed:
             self.seeds -= 1
-        member.index = -1
-
-    def draw(self, count: int, rng: Rng) -> list[Member]:
-        """Return up to `count` members, distinct and in random order."""
-        size = len(self._members)
-        return [self._members[i] for i in rng.sample(range(size), k=min(count, size))]
 
     def set_seed(self, member: Member, *, is_seed: bool) -> None:
         """Count `member` as one that holds everything, or not."""
@@ -159,17 +161,19 @@ class Swarms:
         """Return the swarm called `key`."""
         return self._swarms.get(key)
 
-    def enter(self, key: SwarmKey, peer_id: str, connection: ConnectionId, now: float) -> Member:
+    def enter(
+        self, key: SwarmKey, peer_id: str, connection: ConnectionId, now: float, place: Place = NOWHERE
+    ) -> Member:
         """Make a member of the swarm `key`, which comes to be if need be. Raises Full."""
         swarm = self._swarms.get(key)
         if swarm is None:
             if len(self._swarms) >= self._limits.max_swarms:
                 raise Full("the tracker has no room for another swarm")
-            swarm = self._swarms[key] = Swarm(key)
+            swarm = self._swarms[key] = Swarm(key, self._limits)
         elif len(swarm) >= self._limits.max_swarm_members:
             raise Full("the swarm has no room for another member")
         member = Member(peer_id, connection, swarm, now)
-        swarm.add(member)
+        swarm.add(member, place)
         self.member_counts[key.family] += 1
         return member
 

@@ -16,11 +16,13 @@ from typing import Any, Final, NamedTuple
 from peerpool.core import constants as c
 from peerpool.core import messages as m
 from peerpool.core import native_rules, torrent_rules
+from peerpool.core.clusters import Cell, cluster_of
 from peerpool.core.errors import BadFrame, HostileFrame, RateLimited, TheirError, Unauthorized
 from peerpool.core.limits import MS_PER_S, Limits
-from peerpool.core.selection import LeastConnected, Selection
+from peerpool.core.places import NOWHERE, Place
+from peerpool.core.selection import Nearest, Selection
 from peerpool.core.state import Admission, AdmissionRule, Close, Command, Connection, State, Totals
-from peerpool.core.swarm import ConnectionId, Family, Rng, Swarm, Swarms
+from peerpool.core.swarm import ConnectionId, Family, Rng, Swarms
 from peerpool.core.torrent_messages import Failure, Scrape, TorrentMessage
 
 Message = m.ClientMessage | TorrentMessage
@@ -55,7 +57,7 @@ class Tracker:
         ice_servers: list[dict[str, Any]] | None = None,
     ) -> None:
         self._limits = limits or Limits()
-        self._state = State(self._limits, selection or LeastConnected(), rng, admit, ice_servers or [])
+        self._state = State(self._limits, selection or Nearest(), rng, admit, ice_servers or [])
         self._is_draining = False
 
     @property
@@ -88,9 +90,11 @@ class Tracker:
             "resized": len(state.resized),
         }
 
-    def connection_opened(self, connection_id: ConnectionId, family: Family, now: float) -> list[Command]:
-        """Take in a new socket. `connection_id` must not be in use."""
-        connection = Connection(connection_id, family, self._limits, now)
+    def connection_opened(
+        self, connection_id: ConnectionId, family: Family, now: float, place: Place = NOWHERE
+    ) -> list[Command]:
+        """Take in a new socket, of somebody at `place`. `connection_id` must not be in use."""
+        connection = Connection(connection_id, family, place, self._limits, now)
         self._state.connections[family][connection_id] = connection
         self._state.totals.connections_opened += 1
         if self._is_draining:
@@ -128,11 +132,10 @@ class Tracker:
         """Expire what is due at `now`, and push the hints that are due."""
         self._expire_connections(now)
         self._expire_torrent_members(now)
-        for key in list(self._state.resized):
-            swarm = self._state.swarms.get(key)
-            if swarm is not None and now >= swarm.hinted_at + self._limits.hint_interval_s:
-                del self._state.resized[key]
-                self._hint(swarm, now)
+        for cell in list(self._state.resized):
+            if now >= cell.hinted_at + self._limits.hint_interval_s:
+                del self._state.resized[cell]
+                self._hint(cell, now)
         return self._take_commands()
 
     def next_deadline(self) -> float:
@@ -144,10 +147,7 @@ class Tracker:
         if self._state.torrent_members:
             oldest = next(iter(self._state.torrent_members.values()))
             deadlines.append(oldest.announced_at + self._limits.torrent_idle_s)
-        for key in self._state.resized:
-            swarm = self._state.swarms.get(key)
-            if swarm is not None:
-                deadlines.append(swarm.hinted_at + self._limits.hint_interval_s)
+        deadlines += [cell.hinted_at + self._limits.hint_interval_s for cell in self._state.resized]
         return min(deadlines)
 
     def drain(self) -> list[Command]:
@@ -226,18 +226,18 @@ class Tracker:
                 break
             self._state.leave(self._state.connections[Family.WEBTORRENT][connection_id], oldest)
 
-    def _hint(self, swarm: Swarm, now: float) -> None:
-        """Tell the members of `swarm` its size, if it has changed enough since they were told."""
-        size = len(swarm)
-        if abs(size - swarm.hinted_size) < c.HINT_CHANGE_RATIO * swarm.hinted_size:
-            return
-        swarm.hinted_size = size
-        for member in swarm:
-            if member.told_size != size:
-                swarm.hinted_at = now
-                member.told_size = size
+    def _hint(self, cell: Cell, now: float) -> None:
+        """Tell the members of `cell` which cluster they are in, and its size, if either has changed for them."""
+        if not cell.news:
+            return  # it is as it was again
+        cell.told(now)
+        for member in cell.members:
+            cluster = cluster_of(member)
+            change = abs(len(cluster) - member.told_size)
+            if cluster is not member.told_cluster or change >= c.HINT_CHANGE_RATIO * member.told_size:
+                member.told(cluster)
                 self._state.totals.hints += 1
-                self._state.send(member.connection, m.Hint(size))
+                self._state.send(member.connection, m.Hint(len(cluster), m.cluster_id(cluster)))
 
     def _idle_s(self, family: Family) -> float:
         return self._limits.idle_timeout_s if family is Family.NATIVE else self._limits.torrent_idle_s

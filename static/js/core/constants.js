@@ -37,6 +37,12 @@ export const MAX_SEGMENT_BYTES = 67108864;
 export const MAX_FRAME_RANGES = 1024;
 
 /**
+ * Most cells in a PLACE frame between browsers: one a level, of which there are five, and room for more levels.
+ * @type {number}
+ */
+export const CELLS_MAX = 8;
+
+/**
  * Largest text frame either way on /signal. A browser's SDP for two data channels is 0.5 to 2 KiB, with many network
  * interfaces 6 KiB; a frame with 64 peer ids is 2 KiB.
  * @type {number}
@@ -131,7 +137,7 @@ export const IDLE_TIMEOUT_MS = 90000;
 export const OFFER_TIMEOUT_MS = 60000;
 
 /**
- * Least time between two `hint` frames to one member.
+ * Least time between two rounds of `hint` frames to the members of one cluster.
  * @type {number}
  */
 export const HINT_INTERVAL_MS = 5000;

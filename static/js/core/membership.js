@@ -9,7 +9,15 @@
  * Links (links.js) are its connections, by ids of our own.
  */
 
-import { CLOSE_UNAUTHORIZED, ERROR_NOT_JOINED, EXCEPT_MAX, PING_INTERVAL_MS, REPORT_INTERVAL_MS, WANT_MAX } from "./constants.js";
+import {
+  CELLS_MAX,
+  CLOSE_UNAUTHORIZED,
+  ERROR_NOT_JOINED,
+  EXCEPT_MAX,
+  PING_INTERVAL_MS,
+  REPORT_INTERVAL_MS,
+  WANT_MAX,
+} from "./constants.js";
 import { Links } from "./links.js";
 import {
   CLUSTER_SIZE_MAX,
@@ -36,7 +44,10 @@ import {
  * @typedef {{ type: "answered", link: number, sdp: string }} AnsweredCommand
  * @typedef {{ type: "candidate", link: number, candidate: string, mid: string | null, line: number | null }} CandidateCommand
  * @typedef {{ type: "hangUp", link: number }} HangUpCommand
- * @typedef {{ type: "joined", peer: string, clusterSize: number } | { type: "clusterSized", clusterSize: number }} SwarmCommand
+ * @typedef {import("./peer-node.js").Clustering} Clustering
+ * @typedef {{ type: "joined", peer: string, cells: number[] } & Clustering} JoinedCommand
+ * @typedef {{ type: "clustered" } & Clustering} ClusteredCommand
+ * @typedef {JoinedCommand | ClusteredCommand} SwarmCommand
  * @typedef {{ type: "reportDue" }} ReportDueCommand  call `report` with the totals since the last
  * @typedef {SocketCommand | SendMessageCommand | DialCommand | AcceptCommand | AnsweredCommand | CandidateCommand | HangUpCommand | SwarmCommand | ReportDueCommand} MembershipCommand
  */
@@ -180,7 +191,7 @@ export class Membership {
         this._offered(String(message.from), String(message.sdp), nowMs);
         break;
       case "hint":
-        this._clusterSized(bounded(message.cluster_size, 1, CLUSTER_SIZE_MAX, this.clusterSize));
+        this._commands.push({ type: "clustered", ...this._clustering(message) });
         break;
       case "error":
         this._failed(message, nowMs);
@@ -301,17 +312,18 @@ export class Membership {
     this._reportIntervalMs = bounded(message.report_interval_ms, INTERVAL_MIN_MS, INTERVAL_MAX_MS, this._reportIntervalMs);
     this._reportMs = nowMs + this._reportIntervalMs * this._random(); // a crowd that joined together does not report together
     this._wantMs = nowMs + WANT_AGAIN_MS * (1 + this._random());
-    this.clusterSize = bounded(message.cluster_size, 1, CLUSTER_SIZE_MAX, 1);
-    this._commands.push({ type: "joined", peer: this.peer, clusterSize: this.clusterSize });
+    this.clusterSize = 1;
+    const cells = Array.isArray(message.cells) ? message.cells.filter(isCell).slice(0, CELLS_MAX) : [];
+    this._commands.push({ type: "joined", peer: this.peer, cells, ...this._clustering(message) });
     if (this._settledMs === Number.POSITIVE_INFINITY) this._settledMs = this._settleMs = nowMs + SETTLE_MS;
     this._spare = peerIds(message.neighbours);
     this._dial(nowMs);
   }
 
-  /** @param {number} clusterSize */
-  _clusterSized(clusterSize) {
-    this.clusterSize = clusterSize;
-    this._commands.push({ type: "clusterSized", clusterSize });
+  /** @param {Message} message  a welcome or a hint @returns {Clustering} */
+  _clustering(message) {
+    this.clusterSize = bounded(message.cluster_size, 1, CLUSTER_SIZE_MAX, this.clusterSize);
+    return { cluster: isCell(message.cluster) ? message.cluster : null, clusterSize: this.clusterSize };
   }
 
   /** @param {Message} message @param {number} nowMs */
@@ -423,3 +435,6 @@ function bounded(value, min, max, fallback) {
 function peerIds(value) {
   return Array.isArray(value) ? value.filter((id) => typeof id === "string") : [];
 }
+
+/** @param {unknown} value @returns {value is number} */
+const isCell = (value) => typeof value === "number" && Number.isInteger(value) && value >= 0 && value < 2 ** 32;

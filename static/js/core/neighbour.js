@@ -51,6 +51,10 @@ export class Neighbour {
     this.inFlightPieces = 0;
     /** Payload that went either way since the last review. */
     this.movedBytes = 0;
+    /** The places it is in, as the tracker numbers them; null until it has said. @type {number[] | null} */
+    this.cells = null;
+    /** It is outside our cluster: a last resort, and a stranger to our election. */
+    this.far = false;
     /** What it says its uplink carries; 0 while unknown. */
     this.uplinkBytesPerMs = 0;
     /** Counts what changes `holdsNumber`, `partialOf` and `fetchesKey`: those who look again and again need look only then. */

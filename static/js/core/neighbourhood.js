@@ -35,6 +35,10 @@ export class Neighbourhood {
     /** What our uplink was measured to carry; 0 while unknown. */
     this.uplinkBytesPerMs = 0;
     this._statusMs = Number.NEGATIVE_INFINITY;
+    /** The cells we are in, as the tracker numbers them. @type {number[]} */
+    this._cells = [];
+    /** That of them which is our cluster; null for the whole swarm. @type {number | null} */
+    this._cluster = null;
     this._outbox = outbox;
     /** @type {Map<number, Neighbour>} */
     this._all = new Map();
@@ -73,6 +77,7 @@ export class Neighbourhood {
     const flags = this.uploads ? 0 : HELLO_FLAG_NO_UPLOAD;
     this.send(neighbour, { type: FRAME.HELLO, version: WIRE_VERSION, session: this.session, peer: this.peer, flags });
     this._ping(neighbour, nowMs);
+    if (this._cells.length > 0) this.send(neighbour, { type: FRAME.PLACE, cells: this._cells });
     if (this.uplinkBytesPerMs > 0) this.send(neighbour, { type: FRAME.STATUS, uplinkBytesPerMs: this.uplinkBytesPerMs });
     return neighbour;
   }
@@ -92,8 +97,28 @@ export class Neighbourhood {
     this.broadcast({ type: FRAME.RENAME, peer });
   }
 
+  /** The tracker said in which cells we are, and which of them is our cluster: null for the whole swarm. @param {number[]} cells @param {number | null} cluster */
+  placed(cells, cluster) {
+    this._cells = cells;
+    this._cluster = cluster;
+    if (cells.length > 0) this.broadcast({ type: FRAME.PLACE, cells });
+    for (const neighbour of this._all.values()) this._judge(neighbour);
+  }
+
+  /** @param {Neighbour} neighbour @param {number[]} cells  those it is in */
+  neighbourPlaced(neighbour, cells) {
+    neighbour.cells = cells;
+    this._judge(neighbour);
+  }
+
+  /** @param {Neighbour} neighbour */
+  _judge(neighbour) {
+    neighbour.far = this._cluster !== null && neighbour.cells !== null && !neighbour.cells.includes(this._cluster);
+  }
+
   /**
-   * Now and then one that neither gave nor took anything makes place for another, while others are of use.
+   * Now and then one that neither gave nor took anything makes place for another, while others are of use. Who is far is there for
+   * another day.
    * @param {number} nowMs @returns {Neighbour | null} to be dropped
    */
   review(nowMs) {
@@ -101,7 +126,9 @@ export class Neighbourhood {
     this._reviewMs = nowMs + REVIEW_INTERVAL_MS;
     const { greeted } = this;
     const useful = greeted.some(({ movedBytes }) => movedBytes > 0);
-    const useless = greeted.find(({ movedBytes, openedMs }) => movedBytes === 0 && nowMs >= openedMs + REVIEW_INTERVAL_MS);
+    const useless = greeted.find(
+      ({ movedBytes, openedMs, far }) => movedBytes === 0 && !far && nowMs >= openedMs + REVIEW_INTERVAL_MS,
+    );
     for (const neighbour of greeted) neighbour.movedBytes = 0;
     return useful && greeted.length >= REVIEW_NEIGHBOURS_MIN ? (useless ?? null) : null;
   }

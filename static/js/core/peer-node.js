@@ -4,7 +4,7 @@
  *   in   request, cancel                                  from a player
  *        neighbourOpened/Closed, frameReceived, drained   from channels
  *        fetchStarted/Received/Finished/Failed            from HTTP
- *        joined, clusterSized                             from the tracker
+ *        joined, clustered                                from the tracker
  *        visibilityChanged                                from the page
  *        timerFired                                       from a clock, at nextTimerMs
  *   out  takeCommands()                                   to all of them
@@ -40,6 +40,12 @@ import { decodeFrame, FRAME, REFUSED_BUSY, REFUSED_CANCELLED, REFUSED_NOT_HELD, 
  * @property {number} [uploadRatioMax]  cap of bytes sent / bytes received; without one there is none
  */
 
+/**
+ * @typedef {object} Clustering
+ * @property {number | null} cluster  the cell that is our cluster; null for the whole swarm
+ * @property {number} clusterSize  members in it, ourselves included
+ */
+
 export class PeerNode {
   /** @param {NodeOptions} options @param {number} nowMs */
   constructor({ session, storeBytes, uploadBytesPerMs, uploadRatioMax = Number.POSITIVE_INFINITY }, nowMs) {
@@ -48,6 +54,8 @@ export class PeerNode {
     this._uploadBytesPerMs = uploadBytesPerMs;
     /** @type {number | null} null until the tracker has said it */
     this._clusterSize = null;
+    /** The cells we are in. @type {number[]} */
+    this._cells = [];
     this._outbox = new Outbox();
     this._store = new Store(storeBytes, (ref) => this._neighbourhood.copies(ref));
     this._uploads = new Uploads(uploadBytesPerMs, uploadRatioMax, this._holdings(), nowMs);
@@ -98,15 +106,17 @@ export class PeerNode {
 
   // ---- in: the tracker ----
 
-  /** @param {string} peer  the id it gave us @param {number} clusterSize @param {number} nowMs */
-  joined(peer, clusterSize, nowMs) {
+  /** @param {{ peer: string, cells: number[] } & Clustering} joined  the id it gave us, and where we are @param {number} nowMs */
+  joined({ peer, cells, cluster, clusterSize }, nowMs) {
     this._neighbourhood.named(peer);
-    this.clusterSized(clusterSize, nowMs);
+    this._cells = cells;
+    this.clustered({ cluster, clusterSize }, nowMs);
   }
 
-  /** @param {number} clusterSize  members in our cluster, ourselves included @param {number} nowMs */
-  clusterSized(clusterSize, nowMs) {
+  /** @param {Clustering} clustering  now @param {number} nowMs */
+  clustered({ cluster, clusterSize }, nowMs) {
     this._clusterSize = clusterSize;
+    this._neighbourhood.placed(this._cells, cluster);
     this._downloads.reconsiderAll(nowMs);
   }
 
@@ -267,6 +277,7 @@ export class PeerNode {
       case FRAME.CLAIM:
         if (frame.claimant === this._neighbourhood.session) break; // our own, come round
         neighbour.claimed(frame.ref, nowMs, frame.claimant === neighbour.session);
+        if (neighbour.far) break; // its cluster's affair
         this._announcer.passOn(neighbour, frame, nowMs);
         this._downloads.claimHeard(frame, nowMs);
         break;
@@ -293,6 +304,10 @@ export class PeerNode {
       case FRAME.STATUS:
         neighbour.uplinkBytesPerMs = frame.uplinkBytesPerMs;
         this._uploads.weigh(neighbour.id, neighbour.uploads ? frame.uplinkBytesPerMs : 0);
+        break;
+      case FRAME.PLACE:
+        this._neighbourhood.neighbourPlaced(neighbour, frame.cells);
+        this._downloads.reconsiderAll(nowMs);
         break;
       case FRAME.RENAME:
         this._outbox.push({ type: "renamed", neighbour: neighbour.id, peer: frame.peer });

@@ -21,7 +21,8 @@ export class Pipeline {
 
   /** Whether as much arrives just now as ever did: then our line is the limit, and who else sends makes nothing sooner. @param {number} nowMs */
   full(nowMs) {
-    return this._recent.bytesPerMs(nowMs) >= LINE_FULL * this._peak.rateBytesPerMs;
+    const recent = this._recent.bytesPerMs(nowMs);
+    return recent > 0 && recent >= LINE_FULL * this._peak.rateBytesPerMs;
   }
 
   /**

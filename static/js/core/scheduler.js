@@ -1,7 +1,8 @@
 /**
  * What to do next for one download: which pieces to ask of which neighbour, and whether the CDN must be asked.
  *
- * The rules, in the order they are applied:
+ * Neighbours outside our cluster are strangers to these rules: they count only when time or the CDN runs out, or for what is not live
+ * and nobody near has. The rules, in the order they are applied:
  *   1. A piece a neighbour holds is asked of the one expected to deliver it first (assignment.js).
  *   2. What nobody holds and nobody claims is fetched by whoever fetched the one before (election.js), else by whoever's backoff
  *      ends first (suppression.js). Who is only just joining waits for neighbours as long as there is time.
@@ -21,6 +22,7 @@ import {
   BETTER_FETCHERS_FACTOR,
   DEADLINE_MARGIN_MS,
   ELECTION_HOLD_MS,
+  FAR_AFTER,
   HEDGE_SPREAD,
   HIDDEN_TIMER_MS,
   HTTP_SAFETY,
@@ -83,7 +85,9 @@ export function plan(download, surroundings, nowMs) {
  */
 function findSuppliers(download, neighbours, nowMs) {
   /** @type {Supplier[]} */
-  const suppliers = [];
+  const near = [];
+  /** @type {Supplier[]} */
+  const far = [];
   let at = 0;
   for (const neighbour of neighbours) {
     const { holds, fetches, partial } = download.sight(neighbour, at++);
@@ -92,6 +96,7 @@ function findSuppliers(download, neighbours, nowMs) {
       download.wake(neighbour.busyUntilMs);
       continue;
     }
+    const suppliers = neighbour.far ? far : near;
     if (holds) {
       suppliers.push({ neighbour, pieces: null });
       continue;
@@ -107,7 +112,21 @@ function findSuppliers(download, neighbours, nowMs) {
     download.declaredBytes = partial.sizeBytes;
     suppliers.push({ neighbour, pieces: fetching ? null : partial.pieces });
   }
-  return suppliers;
+  return far.length > 0 && farCount(download, near, nowMs) ? [...near, ...far] : near;
+}
+
+/**
+ * Whether who is outside our cluster may be asked. Of a live stream each cluster fetches its own: all who have such a neighbour would
+ * ask it at once, and the same bytes would come from outside again and again.
+ * @param {Download} download @param {Supplier[]} near @param {number} nowMs
+ */
+function farCount(download, near, nowMs) {
+  if (download.failures > 0 || (near.length === 0 && !download.source.live)) return true;
+  const { createdMs, deadlineMs } = download;
+  const fromMs = createdMs + FAR_AFTER * Math.max(0, deadlineMs - createdMs);
+  if (nowMs >= fromMs) return true;
+  download.wake(fromMs);
+  return false;
 }
 
 /** @param {Download} download @param {number} nowMs */
@@ -151,7 +170,7 @@ function claimAlive(download, neighbours, nowMs) {
   let alive = false;
   for (const neighbour of neighbours) {
     const endsMs = neighbour.claimEndsMs(download.key);
-    if (!neighbour.uploads || nowMs >= endsMs) continue;
+    if (!neighbour.uploads || neighbour.far || nowMs >= endsMs) continue;
     alive = true;
     download.wake(endsMs);
   }

@@ -105,6 +105,9 @@ export const ELECTION_MEMORY_SEGMENTS = 3;
 /** While somebody else is the fetcher, others hold back for this long after they have seen a fresh segment, ... */
 export const ELECTION_HOLD_MS = 400;
 
+/** Neighbours outside our cluster are asked when this part of the time there was has gone: the CDN can still be asked after them. */
+export const FAR_AFTER = 0.5;
+
 /** Whose uplink is below its neighbours' median fetches for them only if it passes a segment on this many times sooner than else asked. */
 export const BETTER_FETCHERS_FACTOR = 3;
 

@@ -3,7 +3,7 @@
  * Everything is bounded while it is parsed; what does not fit is a WireError, and its sender is dropped.
  */
 
-import { MAX_FRAME_RANGES, MAX_SEGMENT_BYTES, PIECE_BYTES } from "./constants.js";
+import { CELLS_MAX, MAX_FRAME_RANGES, MAX_SEGMENT_BYTES, PIECE_BYTES } from "./constants.js";
 import { hex } from "./identity.js";
 
 /** @typedef {import("./identity.js").SegmentRef} SegmentRef */
@@ -25,6 +25,7 @@ export const FRAME = Object.freeze({
   PONG: 12,
   RENAME: 13,
   STATUS: 14,
+  PLACE: 15,
 });
 
 export const REFUSED_NOT_HELD = 1;
@@ -46,7 +47,8 @@ export const HELLO_FLAG_NO_UPLOAD = 1;
  * @typedef {{ type: 11 | 12, nonce: number }} PingFrame
  * @typedef {{ type: 13, peer: string }} RenameFrame
  * @typedef {{ type: 14, uplinkBytesPerMs: number }} StatusFrame
- * @typedef {StatusFrame | HelloFrame | HaveFrame | ClaimFrame | AbandonFrame | ProgressFrame | RequestFrame | RefuseFrame | PieceFrame | PingFrame | RenameFrame} Frame
+ * @typedef {{ type: 15, cells: number[] }} PlaceFrame
+ * @typedef {StatusFrame | PlaceFrame | HelloFrame | HaveFrame | ClaimFrame | AbandonFrame | ProgressFrame | RequestFrame | RefuseFrame | PieceFrame | PingFrame | RenameFrame} Frame
  */
 
 /** The other side sent what the protocol does not allow. */
@@ -166,6 +168,10 @@ export function encodeFrame(frame) {
       break;
     case FRAME.STATUS:
       writer.varint(frame.uplinkBytesPerMs);
+      break;
+    case FRAME.PLACE:
+      writer.varint(frame.cells.length);
+      for (const cell of frame.cells) writer.uint32(cell);
       break;
     default:
       encodeSegmentFrame(writer, frame);
@@ -298,6 +304,13 @@ class Reader {
     return ranges;
   }
 
+  /** @returns {number[]} of at most CELLS_MAX places */
+  cells() {
+    const count = this.varint();
+    if (count > CELLS_MAX) throw new WireError("too many cells");
+    return Array.from({ length: count }, () => this.uint32());
+  }
+
   /** @returns {Range[]} within the pieces a segment can have */
   pieceRanges() {
     const ranges = this.ranges();
@@ -341,6 +354,8 @@ export function decodeFrame(bytes) {
       return { type, peer: reader.peer() };
     case FRAME.STATUS:
       return { type, uplinkBytesPerMs: reader.varint() };
+    case FRAME.PLACE:
+      return { type, cells: reader.cells() };
     default:
       return null;
   }

@@ -290,3 +290,25 @@ test("whatever a tracker sends, it is survived", () => {
   for (const message of bad) membership.messageReceived(message, 1);
   assert.ok(Number.isFinite(membership.nextTimerMs));
 });
+
+test("the tracker says which cells we are in and which of them is our cluster, and again when that changes", () => {
+  const membership = new Membership(CONTENT, SESSION, 8, seeded(1));
+  membership.start();
+  membership.socketOpened(0);
+  const cells = [1, -1, "2", 2 ** 32, 1.5, null, 2 ** 32 - 1, 3, 4, 5, 6, 7, 8, 9];
+  membership.messageReceived({ ...welcome([], 40), cells, cluster: 3 }, 0);
+  assert.deepEqual(only(membership, "joined"), [
+    { type: "joined", peer: US, cells: [1, 2 ** 32 - 1, 3, 4, 5, 6, 7, 8], cluster: 3, clusterSize: 40 },
+  ]);
+  membership.messageReceived({ type: "hint", cluster_size: 50, cluster: 4 }, 0);
+  membership.messageReceived({ type: "hint", cluster_size: 500, cluster: "x" }, 0);
+  assert.deepEqual(only(membership, "clustered"), [
+    { type: "clustered", cluster: 4, clusterSize: 50 },
+    { type: "clustered", cluster: null, clusterSize: 500 },
+  ]);
+});
+
+test("a tracker that knows no places says nothing of them", () => {
+  const [command] = only(joined([]), "joined");
+  assert.deepEqual([command?.cells, command?.cluster], [[], null]);
+});

@@ -40,6 +40,8 @@ function greet(node, link = 1, session = THEIRS, offered = true) {
   node.takeCommands();
 }
 
+const NAMED = { peer: "bb".repeat(10), cells: /** @type {number[]} */ ([]), cluster: /** @type {number | null} */ (null) };
+
 /** @param {PeerNode} node @param {Frame} frame @param {number} [link] @param {number} [nowMs] */
 function say(node, frame, link = 1, nowMs = 0) {
   node.frameReceived(link, encodeFrame(frame), nowMs);
@@ -234,7 +236,7 @@ test("our own claim that comes round is no news", () => {
 test("a claim keeps others from the CDN, until it dies or time is short", () => {
   const node = nodeOf();
   greet(node);
-  node.joined("bb".repeat(10), 2, 0);
+  node.joined({ ...NAMED, clusterSize: 2 }, 0);
   say(node, { type: FRAME.CLAIM, ref, hops: 0, claimant: THEIRS });
   node.request(source, 8000, 0);
   assert.equal(commands(node, "fetch").length, 0);
@@ -294,7 +296,7 @@ test("a CDN that is away for a while is asked again as long as there is time, th
 
 test("a CDN that falls silent is given up, and the rest of the segment asked again", () => {
   const node = nodeOf();
-  node.joined("bb".repeat(10), 1, 0);
+  node.joined({ ...NAMED, clusterSize: 1 }, 0);
   node.request({ ...source, durationSec: 10 }, 60_000, 0);
   const [first] = commands(node, "fetch");
   assert.ok(first?.type === "fetch");
@@ -490,7 +492,7 @@ test("a page that is hidden lets go of what it held longest, and tells its neigh
 function fetchesAfterMs(hidden, clusterSize = 9) {
   const node = nodeOf();
   greet(node);
-  node.joined("bb".repeat(10), clusterSize, 0);
+  node.joined({ ...NAMED, clusterSize: clusterSize }, 0);
   node.visibilityChanged(hidden, 0);
   node.request({ ...source, live: true }, 6000, 0);
   for (let nowMs = 0; nowMs < 6000; nowMs += 10) {
@@ -510,7 +512,7 @@ test("a hidden page fetches a fresh segment after all that are seen, and well be
 test("a hidden page that fetched the last segment fetches the next only if nobody else does", () => {
   const node = nodeOf();
   greet(node);
-  node.joined("bb".repeat(10), 9, 0);
+  node.joined({ ...NAMED, clusterSize: 9 }, 0);
   node.request({ ...source, live: true }, 0, 0);
   assert.equal(commands(node, "fetch").length, 1);
   node.request({ ...source, live: true, ref: { ...ref, number: 8 } }, 6000, 10);
@@ -595,4 +597,91 @@ test("what is needed at once comes from the CDN, and no piece that the fetch bri
     return frame?.type === FRAME.REQUEST ? frame.ranges : [];
   });
   assert.ok(asked.length > 0 && asked.every(([first]) => first > 10), JSON.stringify(asked));
+});
+
+/** @param {PeerNode} node @param {number[]} cells  of the neighbour */
+function greetFrom(node, cells, link = 1, session = THEIRS) {
+  greet(node, link, session);
+  say(node, { type: FRAME.PLACE, cells }, link);
+}
+
+/** @param {PeerNode} node @returns {string[]} what it did about a segment: "fetch", "request" */
+const doings = (node) =>
+  node.takeCommands().flatMap((command) => {
+    if (command.type === "fetch") return ["fetch"];
+    return command.type === "send" && decodeFrame(command.bytes)?.type === FRAME.REQUEST ? ["request"] : [];
+  });
+
+const BERLIN = { ...NAMED, cells: [1, 2], cluster: 2, clusterSize: 1 };
+const liveSource = { ...source, live: true, durationSec: 2, expectedBytes: 100 };
+
+test("neighbours hear in which cells we are, when they come and when we know", () => {
+  const node = nodeOf();
+  greet(node);
+  node.joined(BERLIN, 0);
+  node.neighbourOpened(2, true, 0);
+  const places = sent(node).filter((frame) => frame.type === FRAME.PLACE);
+  assert.deepEqual(places, [
+    { type: FRAME.PLACE, cells: [1, 2], to: 1 },
+    { type: FRAME.PLACE, cells: [1, 2], to: 2 },
+  ]);
+});
+
+test("of a live stream what only a neighbour outside the cluster holds is fetched, and asked for when time is running out", () => {
+  const node = nodeOf();
+  greetFrom(node, [1, 3]);
+  node.joined(BERLIN, 0);
+  say(node, { type: FRAME.HAVE, group: ref, ranges: [[7, 1]] });
+  node.takeCommands();
+  node.request(liveSource, 12_000, 0);
+  node.timerFired(node.nextTimerMs);
+  assert.deepEqual(doings(node), ["fetch"]);
+  node.timerFired(5999);
+  assert.deepEqual(doings(node), []);
+  node.timerFired(6500);
+  assert.deepEqual(doings(node), ["request"]);
+});
+
+test("what is not live is taken from outside the cluster when nobody near has it", () => {
+  const node = nodeOf();
+  greetFrom(node, [1, 3]);
+  node.joined(BERLIN, 0);
+  say(node, { type: FRAME.HAVE, group: ref, ranges: [[7, 1]] });
+  node.takeCommands();
+  node.request({ ...source, expectedBytes: 100 }, 20_000, 0);
+  assert.deepEqual(doings(node), ["request"]);
+});
+
+test("who is in the cluster, or says no place, is near; and who is far becomes near when the cluster is the whole swarm", () => {
+  for (const cells of [[1, 2, 5], null]) {
+    const node = nodeOf();
+    if (cells) greetFrom(node, cells);
+    else greet(node);
+    node.joined(BERLIN, 0);
+    say(node, { type: FRAME.HAVE, group: ref, ranges: [[7, 1]] });
+    node.takeCommands();
+    node.request(liveSource, 20_000, 0);
+    assert.deepEqual(doings(node), ["request"], String(cells));
+  }
+  const node = nodeOf();
+  greetFrom(node, [1, 3]);
+  node.joined(BERLIN, 0);
+  say(node, { type: FRAME.HAVE, group: ref, ranges: [[7, 1]] });
+  node.clustered({ cluster: null, clusterSize: 2 }, 0);
+  node.takeCommands();
+  node.request(liveSource, 20_000, 0);
+  assert.deepEqual(doings(node), ["request"]);
+});
+
+test("a claim from outside the cluster is not waited for, and not passed on", () => {
+  const node = nodeOf();
+  greetFrom(node, [1, 3]);
+  greetFrom(node, [1, 2], 2, "22".repeat(8));
+  node.joined({ ...BERLIN, clusterSize: 2 }, 0);
+  node.takeCommands();
+  say(node, { type: FRAME.CLAIM, ref, hops: 0, claimant: THEIRS });
+  assert.deepEqual(sent(node), []);
+  node.request(liveSource, 20_000, 0);
+  node.timerFired(node.nextTimerMs);
+  assert.ok(doings(node).includes("fetch"));
 });

@@ -28,3 +28,7 @@ test("the line is full while as much arrives as ever did, and not when less does
   for (let nowMs = 2010; nowMs <= 4000; nowMs += 10) pipeline.arrived(1000, nowMs);
   assert.equal(pipeline.full(4000), false);
 });
+
+test("a line through which nothing has come yet is not full", () => {
+  assert.equal(new Pipeline().full(1000), false);
+});

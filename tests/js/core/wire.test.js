@@ -70,6 +70,7 @@ test("every frame comes back as it was", () => {
     record({ type: fc.constantFrom(FRAME.HAVE, FRAME.DROP), group: ref.map(({ number: _, ...group }) => group), ranges }),
     record({ type: fc.constant(FRAME.CLAIM), ref, hops: fc.nat(5), claimant: ref.map(({ track }) => track) }),
     record({ type: fc.constant(FRAME.STATUS), uplinkBytesPerMs: fc.nat() }),
+    record({ type: fc.constant(FRAME.PLACE), cells: fc.array(fc.nat(2 ** 32 - 1), { maxLength: 8 }) }),
     record({ type: fc.constant(FRAME.ABANDON), ref }),
     record({ type: fc.constant(FRAME.PROGRESS), ref, sizeBytes: fc.integer({ min: 1, max: 64 * 2 ** 20 }), ranges }),
     record({ type: fc.constantFrom(FRAME.REQUEST, FRAME.CANCEL), ref, ranges }),

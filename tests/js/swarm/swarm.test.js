@@ -69,6 +69,80 @@ test("live, forty viewers who are not all neighbours: a fresh segment still ente
   assert.ok(steadyCopies(world, stream, warm) <= 1.05, `${steadyCopies(world, stream, warm)} copies`);
 });
 
+/**
+ * Viewers of two providers: each knows some of its own and one of the other.
+ * @param {{ windowSegments?: number, own?: number }} [shape]  `own`: neighbours of the same provider
+ */
+function twoProviders({ windowSegments = LIVE, own = 4 } = {}) {
+  const stream = new Stream({ windowSegments, bitrateBps: 1_600_000 });
+  const world = new World([stream], 3);
+  /** @type {[Player[], Player[]]} */
+  const providers = [[], []];
+  const pick = (/** @type {Player[]} */ players) => players[Math.floor(world.random() * players.length)]?.peer;
+  const arrive = (/** @type {0 | 1} */ provider) => {
+    const member = world.join();
+    const near = [...providers[provider]];
+    for (let count = 0; count < own && near.length > 0; count++) {
+      const [other] = near.splice(Math.floor(world.random() * near.length), 1);
+      world.connect(member, simulated(/** @type {Player} */ (other)));
+    }
+    const stranger = pick(providers[1 - provider] ?? []);
+    if (stranger) world.connect(member, /** @type {any} */ (stranger));
+    providers[provider].push(new Player(member, [stream], { manifestMs: 0, random: world.random }));
+    const clusterSize = providers[provider].length;
+    for (const player of providers[provider]) {
+      const { node, index } = simulated(player);
+      const peer = index.toString(16).padStart(20, "0");
+      simulated(player).turn((nowMs) =>
+        node.joined({ peer, cells: [7, 70 + provider], cluster: 70 + provider, clusterSize }, nowMs),
+      );
+    }
+  };
+  for (let index = 0; index < 24; index++) world.clock.at(index * 500, () => arrive(/** @type {0 | 1} */ (index % 2)), null);
+  world.run(16_000);
+  return { stream, world, providers, players: providers.flat(), fresh: stream.live ? stream.newest(16_000) + 1 : 0 };
+}
+
+/** @param {Player} player */
+const simulated = ({ peer }) => /** @type {import("../../../bench/sim/peer.js").SimPeer} */ (peer);
+
+/** @param {Player[]} players @returns {number} the share of what moved between peers that went from one provider to the other */
+function strayShare(players) {
+  let [all, far] = [0, 0];
+  for (const player of players) {
+    for (const neighbour of simulated(player).node._neighbourhood.greeted) {
+      all += neighbour.movedBytes;
+      if (neighbour.far) far += neighbour.movedBytes;
+    }
+  }
+  return far / all;
+}
+
+test("live, two providers: each fetches a segment once, and what peers send stays with their provider", () => {
+  const { world, stream, players, fresh } = twoProviders();
+  world.run(70_000);
+  assert.equal(stalls(players), 0);
+  assert.ok(steadyCopies(world, stream, fresh) <= 2.1, `${steadyCopies(world, stream, fresh)} copies`);
+  assert.ok(strayShare(players) <= 0.03, `${strayShare(players)} went astray`);
+});
+
+test("live, two providers: where one of them hardly reaches the CDN, the other carries it", () => {
+  const { world, players, providers } = twoProviders();
+  const [cutOff] = providers;
+  for (const player of cutOff) simulated(player).cdnBytesPerMs = 5; // 40 kbit/s
+  world.run(60_000);
+  assert.equal(stalls(players), 0);
+  assert.ok(strayShare(cutOff) > 0.1, `${strayShare(cutOff)} came from the other`);
+});
+
+test("VOD, two providers: what nobody near has is taken from afar", () => {
+  const { world, players } = twoProviders({ windowSegments: VOD, own: 0 });
+  world.run(60_000);
+  assert.equal(stalls(players), 0);
+  assert.ok(strayShare(players) === 1);
+  assert.ok(world.copiesPerSegment() < 20, `${world.copiesPerSegment()} copies`);
+});
+
 /** @param {Player} player */
 const fromCdn = ({ peer }) => /** @type {import("../../../bench/sim/peer.js").SimPeer} */ (peer).ledger.cdnBytes;
 

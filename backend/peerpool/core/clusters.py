@@ -1,0 +1,119 @@
+"""The places of one swarm that have members, and which of them are clusters.
+
+Every place that a member is in is a `Cell`, within the cell of the next looser level. A cell large enough stands for
+itself, a small one is merged into the one it lies in: a strict wall around a few would have them fetch from the CDN
+what others near them hold. A member's cluster is the tightest of its cells that stands; the world always does. A cell
+that stands falls only when it has become much smaller, so that churn moves nobody to and fro.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+from peerpool.core.constants import HINT_CHANGE_RATIO
+from peerpool.core.places import NOWHERE, Level, Place
+
+if TYPE_CHECKING:
+    from peerpool.core.swarm import Member, Rng
+
+# A cell that stands falls below this part of `Limits.cluster_min`: in between, who comes and goes changes nothing.
+FALLS_AT: Final = 0.625
+
+Path = tuple[str, ...]
+# A swarm has a few thousand cells at most: two of one path's length are hardly ever mistaken for each other.
+CELL_ID_BYTES: Final = 4
+
+
+class Cell:
+    """Members at one place. They sit in a list, so that drawing some of them at random costs no scan."""
+
+    __slots__ = ("hinted_at", "hinted_size", "id", "level", "members", "path", "stands", "turned")
+
+    def __init__(self, level: Level, path: Path) -> None:
+        # The same at every tracker, and says nothing of the place to who does not know it.
+        self.id = int.from_bytes(blake2b("\n".join(path).encode(), digest_size=CELL_ID_BYTES).digest())
+        self.level = level
+        self.path = path
+        self.members: list[Member] = []
+        self.stands = level is Level.WORLD
+        # When members were last told of this cell and its size then, and whether it began or ceased to stand since.
+        self.turned = False
+        self.hinted_at = float("-inf")
+        self.hinted_size = 0
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def draw(self, count: int, rng: Rng) -> list[Member]:
+        """Return up to `count` members, distinct and in random order."""
+        size = len(self.members)
+        return [self.members[i] for i in rng.sample(range(size), k=min(count, size))]
+
+    @property
+    def news(self) -> bool:
+        """Whether its members are to hear how large their cluster is: this is it, was it, or has come to be it."""
+        changed = abs(len(self.members) - self.hinted_size) >= HINT_CHANGE_RATIO * self.hinted_size
+        return self.turned or (self.stands and changed)
+
+    def told(self, now: float) -> None:
+        """Note that its members were told, at `now`."""
+        self.turned, self.hinted_at, self.hinted_size = False, now, len(self.members)
+
+    def settle(self, cluster_min: int) -> None:
+        """Stand or fall by the size."""
+        if self.level is not Level.WORLD:
+            stands = len(self.members) >= (FALLS_AT * cluster_min if self.stands else cluster_min)
+            self.turned |= stands is not self.stands
+            self.stands = stands
+
+
+class Cells:
+    """All cells of one swarm that have members. One of `cluster_min` members begins to stand for itself."""
+
+    __slots__ = ("_by_path", "_cluster_min", "world")
+
+    def __init__(self, cluster_min: int) -> None:
+        self._cluster_min = cluster_min
+        self.world = Cell(Level.WORLD, ())
+        self._by_path: dict[Path, Cell] = {}
+
+    def __len__(self) -> int:
+        return 1 + len(self._by_path)
+
+    def add(self, member: Member, place: Place = NOWHERE) -> None:
+        """Put `member` into its cells, loosest first. A level at which its place is unknown has none."""
+        cells = [self.world]
+        names = place.path()
+        for level in Level:
+            if level is not Level.WORLD and names[level - 1]:
+                cells.append(self._cell(level, names[:level]))
+        member.cells = tuple(cells)
+        member.slots = []
+        for cell in cells:
+            member.slots.append(len(cell.members))
+            cell.members.append(member)
+            cell.settle(self._cluster_min)
+
+    def remove(self, member: Member) -> None:
+        """Take `member` out of its cells, in constant time: the last of each takes its place in the list."""
+        for cell, slot in zip(member.cells, member.slots, strict=True):
+            last = cell.members.pop()
+            if last is not member:
+                cell.members[slot] = last
+                last.slots[last.cells.index(cell)] = slot
+            if not cell.members and cell is not self.world:
+                del self._by_path[cell.path]
+            cell.settle(self._cluster_min)
+        member.slots = []
+
+    def _cell(self, level: Level, path: Path) -> Cell:
+        cell = self._by_path.get(path)
+        if cell is None:
+            cell = self._by_path[path] = Cell(level, path)
+        return cell
+
+
+def cluster_of(member: Member) -> Cell:
+    """Return the tightest cell of `member` that stands."""
+    return next(cell for cell in reversed(member.cells) if cell.stands)

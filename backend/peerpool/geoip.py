@@ -1,0 +1,125 @@
+"""Where addresses are, from the operator's MMDB files and its own map. Files that change are read again.
+
+A database is mapped into memory from a private copy: one that is overwritten in place while it is mapped would kill the
+process. A file that cannot be read any more leaves what was read before in force.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import maxminddb
+
+from peerpool.core.addresses import parse_address
+from peerpool.core.errors import ConfigError
+from peerpool.core.places import NOTHING, Facts, Place, facts_in, place_of
+from peerpool.core.site_map import SiteMap, read_site_map
+
+log = logging.getLogger("peerpool.geoip")
+
+T = TypeVar("T")
+Stamp = tuple[int, int, int]
+
+
+class WatchedFile(Generic[T]):
+    """What `read` makes of a file, made anew when the file is another one."""
+
+    def __init__(self, path: Path, read: Callable[[Path], T]) -> None:
+        """Read it. Raises ConfigError."""
+        self.path = path
+        self._read = read
+        self._stamp = _stamp(path)
+        self.content = read(path)
+
+    def refresh(self) -> bool:
+        """Read it again if it has changed; return whether it was. What cannot be read is logged, once a change."""
+        try:
+            stamp = _stamp(self.path)
+            if stamp == self._stamp:
+                return False
+            self._stamp = stamp
+            self.content = self._read(self.path)
+        except ConfigError as error:
+            log.warning("%s; what was read before stays in force", error)
+            return False
+        log.info("%s was read again", self.path)
+        return True
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def open_database(path: Path) -> maxminddb.Reader:
+    """Open a copy of an MMDB file, which goes when the reader does. Raises ConfigError."""
+    descriptor, copy = tempfile.mkstemp(prefix="peerpool-", suffix=".mmdb")
+    os.close(descriptor)
+    try:
+        shutil.copyfile(path, copy)
+        return maxminddb.open_database(copy)
+    except maxminddb.InvalidDatabaseError as error:
+        raise ConfigError(f"{path} is not an MMDB file: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    finally:
+        Path(copy).unlink()
+
+
+def open_site_map(path: Path) -> SiteMap:
+    """Read the operator's map. Raises ConfigError."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:  # spreadsheets write a byte order mark
+            return read_site_map(csv.DictReader(file), str(path))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{path} is not a CSV file in UTF-8: {error}") from None
+
+
+class Locator:
+    """Says where an address is. The operator's map comes first, then the databases in their order."""
+
+    def __init__(self, databases: Sequence[str] = (), site_map: str = "") -> None:
+        """Open all files. Raises ConfigError."""
+        self._databases = [WatchedFile(Path(path), open_database) for path in databases]
+        self._site_map = WatchedFile(Path(site_map), open_site_map) if site_map else None
+
+    @property
+    def files(self) -> list[Path]:
+        """What is watched."""
+        own = [self._site_map.path] if self._site_map else []
+        return own + [database.path for database in self._databases]
+
+    def locate(self, address: str) -> Place:
+        """Return the place of `address`, as far as it is known; never raises."""
+        parsed = parse_address(address)
+        return place_of(parsed, self.facts(address))
+
+    def facts(self, address: str) -> Facts:
+        """Return what map and databases say of `address`, together."""
+        parsed = parse_address(address)
+        if parsed is None:
+            return NOTHING
+        facts = self._site_map.content.facts_of(parsed) if self._site_map else NOTHING
+        for database in self._databases:
+            try:
+                facts = facts.or_else(facts_in(database.content.get(parsed)))
+            except (ValueError, maxminddb.InvalidDatabaseError):
+                continue  # an IPv6 address in a database of IPv4, or a damaged record
+        return facts
+
+    def refresh(self) -> int:
+        """Read again what has changed; return how many files that were. Blocks for as long as the disk takes."""
+        count = sum(database.refresh() for database in self._databases)
+        return count + (self._site_map is not None and self._site_map.refresh())
