@@ -87,7 +87,6 @@ export class SimPeer {
     this.connections = new Connections(this);
     /** @type {import("./tracker.js").Socket | null} */
     this._socket = null;
-    this._reported = { peerBytes: 0, cdnBytes: 0, sentBytes: 0, stalls: 0 };
     this.stalls = 0;
     this.membership = new Membership(world.content, session, neighbours, random);
     if (tracked) this.turn(() => this.membership.start());
@@ -306,7 +305,7 @@ export class SimPeer {
         this.node.clustered(command, nowMs);
         break;
       case "reportDue":
-        this.membership.report(this._totals());
+        this.membership.report(this.node.report(this.stalls));
         break;
       case "hangUp":
         this.connections.hangUp(command.link);
@@ -351,20 +350,6 @@ export class SimPeer {
       },
     });
     this._transfers.set(job, transfer);
-  }
-
-  /** @returns {Record<string, number>} what moved since the last report */
-  _totals() {
-    const { peerBytes, cdnBytes, sentBytes } = this.ledger;
-    const last = this._reported;
-    this._reported = { peerBytes, cdnBytes, sentBytes, stalls: this.stalls };
-    return {
-      peer_bytes: peerBytes - last.peerBytes,
-      cdn_bytes: cdnBytes - last.cdnBytes,
-      sent_bytes: sentBytes - last.sentBytes,
-      neighbours: this.node.neighbourCount,
-      stalls: this.stalls - last.stalls,
-    };
   }
 }
 

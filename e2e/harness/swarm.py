@@ -53,12 +53,19 @@ class Swarm:
         self._started_s = time.time()
 
     async def join(
-        self, browser: BrowserName, name: str, *, without_webrtc: bool = False, **parameters: str | int
+        self,
+        browser: BrowserName,
+        name: str,
+        *,
+        demo_url: str | None = None,
+        without_webrtc: bool = False,
+        **parameters: str | int,
     ) -> Viewer:
-        """Open one more viewer, without waiting for its first frame."""
+        """Open one more viewer, without waiting for its first frame; `demo_url` is another way to the tracker."""
         src = self._bed.src(self._stream)
+        url = demo_url or self._bed.demo_url
         viewer = await open_viewer(
-            self._browsers, browser, self._bed.demo_url, name, src, without_webrtc=without_webrtc, parameters=parameters
+            self._browsers, browser, url, name, src, without_webrtc=without_webrtc, parameters=parameters
         )
         self.viewers.append(viewer)
         return viewer
@@ -66,7 +73,7 @@ class Swarm:
     async def join_staggered(self, names: Sequence[BrowserName], every_s: float, **parameters: str | int) -> None:
         """Open viewers one after the other, and return when all of them play."""
         for index, browser in enumerate(names, start=1):
-            await self.join(browser, f"{browser}-{index}", without_webrtc=False, **parameters)
+            await self.join(browser, f"{browser}-{index}", demo_url=None, without_webrtc=False, **parameters)
             await asyncio.sleep(every_s)
         await self.all_joined()
 

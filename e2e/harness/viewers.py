@@ -72,8 +72,13 @@ class Status:
         neighbours = self.stats.get("neighbours", 0) if self.stats else 0
         return neighbours if isinstance(neighbours, int) else len(neighbours)
 
+    @property
+    def cluster_size(self) -> int:
+        """Members of its cluster, as its tracker last said."""
+        return int(self.stats["clusterSize"]) if self.stats else 0
+
     def bytes(self, name: str) -> int:
-        """One of fromPeers, fromCdn, toPeers, wasted."""
+        """One of fromPeers, fromFar, fromCdn, toPeers, wasted."""
         return int(self.stats["bytes"][name]) if self.stats else 0
 
 

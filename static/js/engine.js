@@ -71,7 +71,6 @@ export class Engine {
     this.broken = false;
     /** ... but it was none: memory has run out, and another engine may do with less. */
     this.starved = false;
-    this._reported = { peerBytes: 0, cdnBytes: 0, sentBytes: 0, stalls: 0 };
     this._stalls = 0;
     this._turn(() => this._membership.start());
   }
@@ -148,6 +147,7 @@ export class Engine {
       clusterSize,
       bytes: {
         fromPeers: ledger.peerBytes,
+        fromFar: ledger.farBytes,
         fromCdn: ledger.cdnBytes,
         toPeers: ledger.sentBytes,
         wasted: ledger.wastedBytes,
@@ -266,7 +266,7 @@ export class Engine {
         this._node.clustered(command, now());
         break;
       case "reportDue":
-        this._membership.report(this._totals());
+        this._membership.report(this._node.report(this._stalls));
         break;
       case "dial":
         this._connect(command.link, command.iceServers)?.offer();
@@ -334,20 +334,5 @@ export class Engine {
       this._node.neighbourClosed(link, at);
       this._membership.linkClosed(link, at);
     });
-  }
-
-  /** @returns {Record<string, number>} what moved since the last report */
-  _totals() {
-    const { peerBytes, cdnBytes, sentBytes } = this._node.ledger;
-    const last = this._reported;
-    const stalls = this._stalls;
-    this._reported = { peerBytes, cdnBytes, sentBytes, stalls };
-    return {
-      peer_bytes: peerBytes - last.peerBytes,
-      cdn_bytes: cdnBytes - last.cdnBytes,
-      sent_bytes: sentBytes - last.sentBytes,
-      neighbours: this._node.neighbourCount,
-      stalls: stalls - last.stalls,
-    };
   }
 }

@@ -194,6 +194,7 @@ function total(parts) {
   return {
     bytes: {
       fromPeers: sum(({ bytes }) => bytes.fromPeers),
+      fromFar: sum(({ bytes }) => bytes.fromFar),
       fromCdn: sum(({ bytes }) => bytes.fromCdn),
       toPeers: sum(({ bytes }) => bytes.toPeers),
       wasted: sum(({ bytes }) => bytes.wasted),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec import UNSET
 from peerpool.core import constants as c
 from peerpool.core import messages as m
+from peerpool.core.coordinates import beside, predicted_rtt_ms
 from peerpool.core.errors import BadFrame, HostileFrame, Unauthorized
 from peerpool.core.limits import Limits
 from peerpool.core.places import Place
 from peerpool.core.state import Admission
-from peerpool.core.swarm import Family
+from peerpool.core.swarm import Family, SwarmKey
 
 from tests.core.driver import CONTENT, OTHER_CONTENT, SESSION, Driver
 
@@ -179,8 +182,8 @@ def test_leave_keeps_the_socket() -> None:
 def test_reports_add_up() -> None:
     driver = Driver()
     connection, _ = driver.join()
-    driver.say(connection, m.Report(5, 7, 11, 3, 1), m.Report(5, 7, 11, 3, 0))
-    assert driver.tracker.totals.reported_bytes == {"peer": 10, "cdn": 14, "sent": 22}
+    driver.say(connection, m.Report(5, 7, 11, 3, 1, far_bytes=2), m.Report(5, 7, 11, 3, 0))
+    assert driver.tracker.totals.reported_bytes == {"peer": 10, "far": 2, "cdn": 14, "sent": 22}
     assert driver.tracker.totals.reported_stalls == 1
 
 
@@ -376,3 +379,50 @@ def test_a_cluster_that_shrinks_goes_back_into_the_one_around_it() -> None:
     driver.wait(10)
     assert driver.last(berlin[0], m.Hint).cluster_size == 3  # the two of Berlin and the one of Paris
     assert driver.last(paris, m.Hint).cluster_size == 3
+
+
+def report(**fields: Any) -> m.Report:
+    return m.Report(0, 0, 0, 0, 0, **fields)
+
+
+def test_reported_round_trips_give_members_coordinates() -> None:
+    driver = Driver()
+    (one, one_id), (other, other_id) = driver.join(), driver.join()
+    swarm = driver.tracker.swarms.get(SwarmKey(Family.NATIVE, CONTENT))
+    assert swarm is not None
+    driver.say(one, report(rtts={other_id: 40, one_id: 1, NOBODY: 9}))
+    for _ in range(20):
+        driver.say(other, report(rtts={one_id: 40}))
+        driver.say(one, report(rtts={other_id: 40}))
+    here, there = (member.coordinate for member in swarm)
+    assert here is not None
+    assert there is not None
+    assert predicted_rtt_ms(here, there) == pytest.approx(40, rel=0.1)
+    assert sum(driver.tracker.totals.rtt_errors) == 40
+
+
+def test_who_joins_later_begins_beside_somebody_of_its_place() -> None:
+    driver = Driver()
+    (mate, _), (far, far_id), (late, _) = (driver.join(place=place) for place in (BERLIN, PARIS, BERLIN))
+    driver.say(far, report(rtts={}))
+    for connection in (far, mate, mate, mate):
+        driver.say(connection, report(rtts={far_id: 100}))
+    swarm = driver.tracker.swarms.get(SwarmKey(Family.NATIVE, CONTENT))
+    assert swarm is not None
+    driver.say(late, report(rtts={NOBODY: 5}))
+    coordinates = {member.connection: member.coordinate for member in swarm}
+    known = coordinates[mate]
+    assert known is not None
+    assert coordinates[late] == beside(known)
+
+
+def test_what_is_held_is_remembered_until_the_next_report() -> None:
+    driver = Driver()
+    connection, _ = driver.join()
+    holding = m.Holding("a" * 16, 7, [(3, 5)])
+    driver.say(connection, report(holdings=[holding]))
+    swarm = driver.tracker.swarms.get(SwarmKey(Family.NATIVE, CONTENT))
+    assert swarm is not None
+    assert [member.holdings for member in swarm] == [(holding,)]
+    driver.say(connection, report())
+    assert [member.holdings for member in swarm] == [()]

@@ -24,6 +24,11 @@ LineIndex = Annotated[int, Meta(ge=0, le=65_535)]
 # A report covers half a minute: a terabyte of it is 300 Gbit/s, more than any uplink.
 ReportedBytes = Annotated[int, Meta(ge=0, le=2**40)]
 ReportedCount = Annotated[int, Meta(ge=0, le=10_000)]
+# More than a minute is no round trip: somebody's page was frozen meanwhile.
+RttMs = Annotated[int, Meta(ge=1, le=60_000)]
+TrackId = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{{c.TRACK_ID_HEX_CHARS}}}\Z")]
+SegmentNumber = Annotated[int, Meta(ge=0, lt=2**53)]
+SegmentCount = Annotated[int, Meta(ge=1, lt=2**53)]
 
 
 class ClientFrame(Struct, tag_field="type", frozen=True, gc=False):
@@ -75,14 +80,28 @@ class Want(ClientFrame, tag="want", frozen=True):
     except_: Annotated[list[PeerId], Meta(max_length=c.EXCEPT_MAX)] = field(name="except", default_factory=list)
 
 
-class Report(ClientFrame, tag="report", frozen=True, gc=False):
-    """Totals since the last report, as the client claims them."""
+class Holding(Struct, frozen=True):
+    """What a member holds of one track: runs of segments, and the one its player asked for last."""
+
+    track: TrackId
+    playhead: SegmentNumber
+    held: Annotated[list[tuple[SegmentNumber, SegmentCount]], Meta(max_length=c.REPORTED_RANGES_MAX)]
+
+
+class Report(ClientFrame, tag="report", frozen=True):
+    """Totals since the last report, what is held and how far neighbours are, as the client claims them.
+
+    `far_bytes` is the part of `peer_bytes` that came from outside the cluster.
+    """
 
     peer_bytes: ReportedBytes
     cdn_bytes: ReportedBytes
     sent_bytes: ReportedBytes
     neighbours: ReportedCount
     stalls: ReportedCount
+    far_bytes: ReportedBytes = 0
+    rtts: Annotated[dict[PeerId, RttMs], Meta(max_length=c.NEIGHBOURS_MAX)] = field(default_factory=dict)
+    holdings: Annotated[list[Holding], Meta(max_length=c.REPORTED_TRACKS_MAX)] = field(default_factory=list)
 
 
 class Ping(ClientFrame, tag="ping", frozen=True, gc=False):

@@ -6,7 +6,8 @@ between members of one swarm, answers only to a pending offer, candidates only b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET
@@ -14,9 +15,13 @@ from msgspec import UNSET
 from peerpool.core import constants as c
 from peerpool.core import messages as m
 from peerpool.core.clusters import cluster_of
+from peerpool.core.coordinates import Coordinate, Sample, beside, corrected, surprise
 from peerpool.core.errors import BadFrame, NotJoined
-from peerpool.core.state import Connection, State
+from peerpool.core.state import RTT_ERROR_BOUNDS, Connection, State
 from peerpool.core.swarm import Family, Member, SwarmKey
+
+# Of each place so many are looked at for a coordinate to begin beside: most have one after half a minute.
+MATES_ASKED: Final = 4
 
 
 class Rule(NamedTuple):
@@ -132,7 +137,36 @@ def _report(state: State, _connection: Connection, member: Member, message: m.Re
     totals.reported_bytes["peer"] += message.peer_bytes
     totals.reported_bytes["cdn"] += message.cdn_bytes
     totals.reported_bytes["sent"] += message.sent_bytes
+    totals.reported_bytes["far"] += message.far_bytes
     totals.reported_stalls += message.stalls
+    member.holdings = tuple(message.holdings)
+    if message.rtts:
+        _locate(state, member, message.rtts)
+
+
+def _locate(state: State, member: Member, rtts: Mapping[str, int]) -> None:
+    """Correct the coordinate of `member` by round trips to members of its swarm that have one."""
+    others = [(member.swarm.get(peer_id), rtt_ms) for peer_id, rtt_ms in rtts.items()]
+    samples = [
+        Sample(other.coordinate, rtt_ms)
+        for other, rtt_ms in others
+        if other is not None and other is not member and other.coordinate is not None
+    ]
+    if member.coordinate is None:
+        member.coordinate = _first_coordinate(state, member)
+    for sample in samples:
+        error = surprise(member.coordinate, sample)
+        state.totals.rtt_errors[bisect_left(RTT_ERROR_BOUNDS, error)] += 1
+    member.coordinate = corrected(member.coordinate, samples, state.rng.randbytes(3))
+
+
+def _first_coordinate(state: State, member: Member) -> Coordinate:
+    """Begin beside somebody of the same place, the tightest where somebody has a coordinate."""
+    for cell in reversed(member.cells):
+        for other in cell.draw(MATES_ASKED, state.rng):
+            if other.coordinate is not None:
+                return beside(other.coordinate)
+    return Coordinate()
 
 
 def _ping(state: State, connection: Connection, _member: Member | None, _message: m.Ping, _now: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from peerpool.core.clusters import Cell
 from peerpool.core.errors import Full
@@ -15,6 +15,9 @@ from peerpool.core.places import Place
 from peerpool.core.selection import Selection
 from peerpool.core.swarm import ConnectionId, Family, Member, Rng, SwarmKey, Swarms
 from peerpool.core.torrent_messages import TorrentNotice
+
+# Parts of what was measured. The 15 % aimed at is one of them.
+RTT_ERROR_BOUNDS: Final = (0.05, 0.1, 0.15, 0.25, 0.5, 1.0)
 
 
 class Send(NamedTuple):
@@ -80,8 +83,10 @@ class Totals:
     )
     refusals: dict[str, int] = field(default_factory=dict)
     closes: dict[int, int] = field(default_factory=dict)
-    reported_bytes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("peer", "cdn", "sent"), 0))
+    reported_bytes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("peer", "far", "cdn", "sent"), 0))
     reported_stalls: int = 0
+    # Round trips reported, by how far off each prediction was: up to RTT_ERROR_BOUNDS[i], or more than the last.
+    rtt_errors: list[int] = field(default_factory=lambda: [0] * (len(RTT_ERROR_BOUNDS) + 1))
 
 
 class State:

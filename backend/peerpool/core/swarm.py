@@ -12,8 +12,10 @@ from enum import Enum
 from typing import NamedTuple, Protocol
 
 from peerpool.core.clusters import Cell, Cells
+from peerpool.core.coordinates import Coordinate
 from peerpool.core.errors import Full
 from peerpool.core.limits import Limits
+from peerpool.core.messages import Holding
 from peerpool.core.places import NOWHERE, Place
 
 ConnectionId = int
@@ -60,8 +62,8 @@ class Member:
     """
 
     __slots__ = (
-        "announced_at", "cells", "connection", "degree", "is_seed", "peer_id", "sent", "slots", "subnet", "swarm",
-        "told_cluster", "told_size",
+        "announced_at", "cells", "connection", "coordinate", "degree", "holdings", "is_seed", "peer_id", "sent",
+        "slots", "subnet", "swarm", "told_cluster", "told_size",
     )  # fmt: skip
 
     def __init__(self, peer_id: str, connection: ConnectionId, swarm: Swarm, now: float) -> None:
@@ -76,6 +78,9 @@ class Member:
         self.cells: tuple[Cell, ...] = ()
         self.slots: list[int] = []
         self.subnet = ""
+        # What its reports say; None and empty until the first.
+        self.coordinate: Coordinate | None = None
+        self.holdings: tuple[Holding, ...] = ()
         self.sent: dict[str, PendingOffer] | None = None
 
     def told(self, cluster: Cell) -> None:

@@ -87,6 +87,24 @@ export const SESSION_ID_HEX_CHARS = 16;
 export const CONTENT_ID_HEX_CHARS = 40;
 
 /**
+ * Hex digits of a track id, 8 bytes.
+ * @type {number}
+ */
+export const TRACK_ID_HEX_CHARS = 16;
+
+/**
+ * Tracks in one report of what is held: the rendition and the sound being played, and those just left ...
+ * @type {number}
+ */
+export const REPORTED_TRACKS_MAX = 4;
+
+/**
+ * ... each with so many runs of segments, the longest: a viewer who hops about has more, and they are of little use.
+ * @type {number}
+ */
+export const REPORTED_RANGES_MAX = 8;
+
+/**
  * Neighbours a client asks for when it does not say. Eight sources saturate a downlink at stream bit rates, and keep a
  * random graph of any size connected.
  * @type {number}

@@ -3,6 +3,8 @@ export class Ledger {
   constructor() {
     /** Payload neighbours sent that was new to us. */
     this.peerBytes = 0;
+    /** Of that, from outside our cluster. */
+    this.farBytes = 0;
     /** Bodies from the CDN, useful or not. */
     this.cdnBytes = 0;
     /** Payload sent to neighbours. */

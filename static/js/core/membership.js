@@ -228,9 +228,11 @@ export class Membership {
     }
   }
 
-  /** @param {Record<string, number>} totals  since the last report; docs/wire-protocol.md names them */
-  report(totals) {
-    if (this.state === "joined") this._send({ type: "report", ...totals });
+  /** @param {import("./reporter.js").Report} report */
+  report({ totals, rtts, holdings }) {
+    if (this.state !== "joined") return;
+    const named = rtts.map(([link, rttMs]) => [this._links.get(link)?.peer, rttMs]).filter(([peer]) => peer !== undefined);
+    this._send({ type: "report", ...totals, rtts: Object.fromEntries(named), holdings });
   }
 
   // ---- in: links ----

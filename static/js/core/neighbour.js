@@ -47,6 +47,8 @@ export class Neighbour {
     /** It said it has enough to do; not asked before then. */
     this.busyUntilMs = nowMs;
     this.rttMs = new Average(NEIGHBOUR_RTT_GUESS_MS);
+    /** The least that was measured: what the way takes when nothing waits. Infinity before the first. */
+    this.leastRttMs = Number.POSITIVE_INFINITY;
     this.rateBytesPerMs = new Average(NEIGHBOUR_RATE_GUESS_BYTES_PER_MS);
     this.inFlightPieces = 0;
     /** Payload that went either way since the last review. */
@@ -68,6 +70,12 @@ export class Neighbour {
     this._claims = new Map();
     /** Segments it is fetching from the CDN itself. @type {Set<string>} ref keys */
     this._fetching = new Set();
+  }
+
+  /** A ping came back. @param {number} rttMs */
+  measured(rttMs) {
+    this.rttMs.add(rttMs);
+    this.leastRttMs = Math.min(this.leastRttMs, rttMs);
   }
 
   /**

@@ -182,7 +182,7 @@ export class Neighbourhood {
   /** @param {Neighbour} neighbour @param {import("./wire.js").PingFrame} frame @param {number} nowMs */
   pinged(neighbour, frame, nowMs) {
     if (frame.type === FRAME.PING) this.send(neighbour, { type: FRAME.PONG, nonce: frame.nonce });
-    else neighbour.rttMs.add(Math.max(1, (clockNonce(nowMs) - frame.nonce) >>> 0));
+    else neighbour.measured(Math.max(1, (clockNonce(nowMs) - frame.nonce) >>> 0));
   }
 
   /** @param {Neighbour} neighbour @param {number} nowMs */

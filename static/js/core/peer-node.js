@@ -21,6 +21,7 @@ import { Ledger } from "./ledger.js";
 import { Neighbourhood } from "./neighbourhood.js";
 import { Outbox } from "./outbox.js";
 import { RangeSet } from "./range-set.js";
+import { Reporter } from "./reporter.js";
 import { Store } from "./store.js";
 import { JOINING_MS } from "./tuning.js";
 import { Uploads } from "./uploads.js";
@@ -57,6 +58,7 @@ export class PeerNode {
     /** The cells we are in. @type {number[]} */
     this._cells = [];
     this._outbox = new Outbox();
+    this._reporter = new Reporter();
     this._store = new Store(storeBytes, (ref) => this._neighbourhood.copies(ref));
     this._uploads = new Uploads(uploadBytesPerMs, uploadRatioMax, this._holdings(), nowMs);
     this._neighbourhood = new Neighbourhood(session, this._uploads.enabled, this._outbox, nowMs);
@@ -97,6 +99,11 @@ export class PeerNode {
   /** @returns {Iterable<SegmentRef>} segments held whole */
   held() {
     return this._store.refs();
+  }
+
+  /** For the tracker. @param {number} stalls  of the players, ever @returns {import("./reporter.js").Report} since the last */
+  report(stalls) {
+    return this._reporter.next(this.ledger, stalls, this._neighbourhood.greeted, this._store.refs());
   }
 
   /** Members of our cluster as the tracker last said, or 0. */
@@ -152,6 +159,7 @@ export class PeerNode {
    * @returns {number} the request, for `cancel`
    */
   request(source, deadlineMs, nowMs) {
+    this._reporter.asked(source.ref);
     return this._downloads.request(source, deadlineMs, nowMs);
   }
 

@@ -312,3 +312,20 @@ test("a tracker that knows no places says nothing of them", () => {
   const [command] = only(joined([]), "joined");
   assert.deepEqual([command?.cells, command?.cluster], [[], null]);
 });
+
+test("a report names neighbours as the tracker knows them, and none that are gone", () => {
+  const membership = joined([peer(1), peer(2)]);
+  commands(membership);
+  membership.renamed(1, peer(7));
+  membership.linkClosed(2, 0);
+  membership.report({
+    totals: { peer_bytes: 1 },
+    rtts: [
+      [1, 12],
+      [2, 30],
+    ],
+    holdings: [],
+  });
+  const [report] = only(membership, "sendMessage");
+  assert.deepEqual(report?.message, { type: "report", peer_bytes: 1, rtts: { [peer(7)]: 12 }, holdings: [] });
+});
