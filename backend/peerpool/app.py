@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
+from peerpool.api import Api
 from peerpool.assets import NOT_READY, Assets
 from peerpool.core.limits import Limits
 from peerpool.core.tracker import Tracker
@@ -69,6 +70,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
             Route("/readyz", serve_readiness),
             Route("/metrics", metrics.serve_prometheus),
             Route("/stats", metrics.serve_stats),
+            *Api(tracker, settings.admin_token).routes(),
             *(Route(path, assets.serve) for path in ASSET_PATHS),
         ],
         lifespan=lifespan,

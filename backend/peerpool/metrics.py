@@ -6,16 +6,23 @@ Values are read from the tracker when asked for, so that counting costs nothing 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from peerpool import __version__
+from peerpool.core.state import RTT_ERROR_BOUNDS
 from peerpool.signalling import Hub
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -49,12 +56,30 @@ class TrackerCollector(Collector):
             ("client_reported_stalls", "Stalls, as clients claim", totals.reported_stalls),
         ):
             yield CounterMetricFamily(f"peerpool_{name}", text, value)
+        sizes = tracker.cluster_sizes()
+        clusters = GaugeMetricFamily("peerpool_clusters", "Places that share among themselves", labels=["level"])
+        clustered = GaugeMetricFamily(
+            "peerpool_cluster_members", "Members by the level of their cluster", labels=["level"]
+        )
+        for level, (count, member_count) in sizes.items():
+            clusters.add_metric([level], count)
+            clustered.add_metric([level], member_count)
+        yield clusters
+        yield clustered
+        yield _rtt_errors(totals.rtt_errors)
         yield _labelled("peerpool_relays", "Messages relayed between members", "kind", totals.relays)
         yield _labelled("peerpool_refusals", "Frames answered with an error", "code", totals.refusals)
         closes = {str(code): count for code, count in totals.closes.items()}
         yield _labelled("peerpool_closes", "WebSockets closed by the tracker", "code", closes)
         reported = totals.reported_bytes
         yield _labelled("peerpool_client_reported_bytes", "Media bytes, as clients claim", "source", reported)
+
+
+def _rtt_errors(counts: Sequence[int]) -> HistogramMetricFamily:
+    """Return the reported round trips by how far off their prediction was; the sum is not kept."""
+    bounds = [*map(str, RTT_ERROR_BOUNDS), "+Inf"]
+    buckets = list(zip(bounds, itertools.accumulate(counts), strict=True))
+    return HistogramMetricFamily("peerpool_rtt_error", "Error of predicted round trips, as a part", buckets, None)
 
 
 def _labelled(name: str, text: str, label: str, counts: dict[str, int]) -> CounterMetricFamily:

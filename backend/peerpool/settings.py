@@ -55,6 +55,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     # Viewers of one content at one place (site, provider and city, provider, country, continent) from which they share
     # among themselves. Smaller keeps more bytes inside a provider and takes more copies from the CDN: one a cluster.
     cluster_min: Annotated[int, Meta(ge=2, le=1_000_000)] = 40
+    # Who presents it as a bearer may use the operator's API below /api; without one the API is off.
+    admin_token: str = ""
     # critical, error, warning, info or debug.
     log_level: Annotated[str, Meta(pattern=r"^(critical|error|warning|info|debug)\Z")] = "warning"
     # Seconds within which open connections must have ended after SIGTERM.

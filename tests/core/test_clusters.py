@@ -106,6 +106,8 @@ def test_cells_are_what_members_make_them(steps: list[tuple[bool, int]]) -> None
             assert {*cell.members} == {member for member in crowd.members if cell in member.cells}
             if path:
                 assert cell.stands == (len(cell) >= (FALLS_AT * MIN if path in stood else MIN))
+        for cell, own in crowd.cells.clusters():
+            assert own == sum(cluster_of(member) is cell for member in crowd.members)
         stood = {path for path, cell in seen.items() if cell.stands}
         for member in crowd.members:
             assert all(cell.members[slot] is member for cell, slot in zip(member.cells, member.slots, strict=True))

@@ -8,6 +8,7 @@ that stands falls only when it has become much smaller, so that churn moves nobo
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
@@ -80,6 +81,22 @@ class Cells:
 
     def __len__(self) -> int:
         return 1 + len(self._by_path)
+
+    def __iter__(self) -> Iterator[Cell]:
+        yield self.world
+        yield from self._by_path.values()
+
+    def clusters(self) -> Iterator[tuple[Cell, int]]:
+        """Yield each cell that stands, and how many of its members are in no tighter one that does."""
+        own = {cell.path: len(cell) for cell in self if cell.stands}
+        for path in list(own):
+            # What the tightest standing cell around it has counted too.
+            for length in range(len(path) - 1, -1, -1):
+                if path and path[:length] in own:
+                    own[path[:length]] -= len(self._by_path[path])
+                    break
+        for path, count in own.items():
+            yield (self._by_path[path] if path else self.world), count
 
     def add(self, member: Member, place: Place = NOWHERE) -> None:
         """Put `member` into its cells, loosest first. A level at which its place is unknown has none."""

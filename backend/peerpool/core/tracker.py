@@ -19,7 +19,7 @@ from peerpool.core import native_rules, torrent_rules
 from peerpool.core.clusters import Cell, cluster_of
 from peerpool.core.errors import BadFrame, HostileFrame, RateLimited, TheirError, Unauthorized
 from peerpool.core.limits import MS_PER_S, Limits
-from peerpool.core.places import NOWHERE, Place
+from peerpool.core.places import NOWHERE, Level, Place
 from peerpool.core.selection import Nearest, Selection
 from peerpool.core.state import Admission, AdmissionRule, Close, Command, Connection, State, Totals
 from peerpool.core.swarm import ConnectionId, Family, Rng, Swarms
@@ -89,6 +89,15 @@ class Tracker:
             "torrent_members": len(state.torrent_members),
             "resized": len(state.resized),
         }
+
+    def cluster_sizes(self) -> dict[str, tuple[int, int]]:
+        """Return how many clusters there are of each level, and members in them. Looks at every cell."""
+        counts = {level: [0, 0] for level in Level}
+        for swarm in self._state.swarms:
+            for cell, own in swarm.cells.clusters():
+                counts[cell.level][0] += own > 0
+                counts[cell.level][1] += own
+        return {level.name.lower(): (clusters, members) for level, (clusters, members) in counts.items()}
 
     def connection_opened(
         self, connection_id: ConnectionId, family: Family, now: float, place: Place = NOWHERE

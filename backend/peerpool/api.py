@@ -1,0 +1,175 @@
+"""The operator's API: who is in which swarm, where, and who has what. For bearers of the admin token only.
+
+`/api/openapi.json` describes it; the schemas in it are made from the structs that are sent.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from peerpool import __version__
+from peerpool.core import inspection
+from peerpool.core.swarm import Swarm
+from peerpool.core.tracker import Tracker
+
+ROWS_DEFAULT: Final = 50
+SEGMENT_NUMBER_END: Final = 2**53
+_REF: Final = "#/components/schemas/{name}"
+
+
+class RequestRefused(Exception):
+    """A request that cannot be answered; `status` and text say why."""
+
+    def __init__(self, status: int, text: str) -> None:
+        self.status = status
+        super().__init__(text)
+
+
+class Api:
+    """The endpoints below /api."""
+
+    def __init__(self, tracker: Tracker, admin_token: str) -> None:
+        self._tracker = tracker
+        self._token = admin_token.encode()
+
+    def routes(self) -> list[Route]:
+        """Return the routes, each behind the token."""
+        endpoints: dict[str, Callable[[Request], msgspec.Struct]] = {
+            "/api/swarms": self.swarms,
+            "/api/swarms/{id}": self.swarm,
+            "/api/swarms/{id}/holders": self.holders,
+            "/api/peers/{id}": self.peer,
+        }
+        guarded = [Route(path, self._guarded(endpoint)) for path, endpoint in endpoints.items()]
+        return [Route("/api/openapi.json", self.describe), *guarded]
+
+    def swarms(self, request: Request) -> inspection.SwarmList:
+        """Answer with the largest swarms."""
+        return inspection.list_swarms(self._tracker.swarms, _limit(request))
+
+    def swarm(self, request: Request) -> inspection.SwarmReport:
+        """Answer with one swarm."""
+        return inspection.report_swarm(self._find_swarm(request))
+
+    def holders(self, request: Request) -> inspection.HolderList:
+        """Answer with who has a segment."""
+        swarm = self._find_swarm(request)
+        track = request.query_params.get("track", "")
+        number = _number(request, "segment", SEGMENT_NUMBER_END)
+        if not track or number is None:
+            raise RequestRefused(400, "`track` and `segment` say which segment")
+        near_id = request.query_params.get("near")
+        near = next(iter(inspection.find_peers([swarm], near_id)), None) if near_id else None
+        if near_id and near is None:
+            raise RequestRefused(404, "`near` is no member of this swarm")
+        return inspection.find_holders(swarm, track, number, near, _limit(request))
+
+    def peer(self, request: Request) -> inspection.PeerReport:
+        """Answer with one member; of a torrent client's memberships with the first."""
+        found = inspection.find_peers(self._tracker.swarms, request.path_params["id"])
+        if not found:
+            raise RequestRefused(404, "no member has this id")
+        return inspection.report_peer(found[0])
+
+    async def describe(self, _request: Request) -> Response:
+        """Answer with the OpenAPI document, to anybody: it says nothing of anybody."""
+        return JSONResponse(openapi())
+
+    def _find_swarm(self, request: Request) -> Swarm:
+        swarm = inspection.find_swarm(self._tracker.swarms, request.path_params["id"])
+        if swarm is None:
+            raise RequestRefused(404, "there is no such swarm")
+        return swarm
+
+    def _guarded(self, endpoint: Callable[[Request], msgspec.Struct]) -> Callable[[Request], Any]:
+        async def serve(request: Request) -> Response:
+            try:
+                self._authorise(request)
+                answer = msgspec.json.encode(endpoint(request))
+            except RequestRefused as refused:
+                headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else None  # noqa: PLR2004
+                return JSONResponse({"error": str(refused)}, refused.status, headers)
+            return Response(answer, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+        return serve
+
+    def _authorise(self, request: Request) -> None:
+        if not self._token:
+            raise RequestRefused(403, "the API is off: set `admin_token`")
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(token.encode(), self._token):
+            raise RequestRefused(401, "a bearer of the admin token may ask; this request is none")
+
+
+def _limit(request: Request) -> int:
+    number = _number(request, "limit", inspection.ROWS_MAX + 1)
+    return ROWS_DEFAULT if number is None else number
+
+
+def _number(request: Request, name: str, end: int) -> int | None:
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(end)) and int(text) < end):
+        raise RequestRefused(400, f"`{name}` is a number from 0 to {end - 1}")
+    return int(text)
+
+
+def openapi() -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of the API."""
+    answers: dict[str, tuple[str, type[msgspec.Struct], list[dict[str, Any]]]] = {
+        "/api/swarms": ("The largest swarms", inspection.SwarmList, [_query("limit", "integer")]),
+        "/api/swarms/{id}": ("One swarm", inspection.SwarmReport, [_path()]),
+        "/api/swarms/{id}/holders": (
+            "Who reported to hold a segment",
+            inspection.HolderList,
+            [
+                _path(),
+                _query("track", "string", required=True),
+                _query("segment", "integer", required=True),
+                _query("near", "string"),
+                _query("limit", "integer"),
+            ],
+        ),
+        "/api/peers/{id}": ("One member", inspection.PeerReport, [_path()]),
+    }
+    structs = [struct for _, struct, _ in answers.values()]
+    _, schemas = msgspec.json.schema_components(structs, ref_template=_REF)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Media PeerPool tracker", "version": __version__},
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"admin": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{"admin": []}],
+        "paths": {path: {"get": _operation(*answer)} for path, answer in answers.items()},
+    }
+
+
+def _operation(summary: str, struct: type[msgspec.Struct], parameters: list[dict[str, Any]]) -> dict[str, Any]:
+    schema = {"$ref": _REF.format(name=struct.__name__)}
+    refusals = {"400": "A parameter is wrong", "401": "No token", "403": "The API is off", "404": "Not there"}
+    return {
+        "summary": summary,
+        "parameters": parameters,
+        "responses": {
+            "200": {"description": summary, "content": {"application/json": {"schema": schema}}},
+            **{status: {"description": text} for status, text in refusals.items()},
+        },
+    }
+
+
+def _query(name: str, kind: str, *, required: bool = False) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": required, "schema": {"type": kind}}
+
+
+def _path() -> dict[str, Any]:
+    return {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
