@@ -80,5 +80,5 @@ class TrackerBridge:
 
 def _reaction(command: Command) -> Reaction:
     if isinstance(command, Send):
-        return Reaction(command.connection, frame=native.encode(command.message))  # type: ignore[arg-type]
+        return Reaction(command.connection, frame=native.encode(command.message).decode())  # type: ignore[arg-type]
     return Reaction(command.connection, close=command.code)

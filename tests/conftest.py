@@ -7,8 +7,8 @@ import pytest
 from tests.servers import ServerProcess, running_server
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[ServerProcess]:
-    """One server for all tests that do not need to change or end it."""
-    with running_server() as running:
+@pytest.fixture(scope="session", params=["direct", "asgi"])
+def server(request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
+    """One server of each kind of sockets for all tests that do not need to change or end it."""
+    with running_server(direct_sockets="true" if request.param == "direct" else "false") as running:
         yield running

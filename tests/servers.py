@@ -88,7 +88,8 @@ def stuck_client(server: ServerProcess, content: str) -> Iterator[str]:
         )
         assert b"101" in raw.recv(2000)
         payload = json.dumps({"type": "join", "content": content, "session": "0" * 16, "want": 0}).encode()
-        raw.sendall(bytes([0x81, 0x80 | 126]) + len(payload).to_bytes(2, "big") + bytes(4) + payload)  # mask of zeros
+        assert len(payload) < 126
+        raw.sendall(bytes([0x81, 0x80 | len(payload)]) + bytes(4) + payload)  # mask of zeros
         welcome = re.search(rb'"peer":"([0-9a-f]+)"', raw.recv(2000))
         assert welcome is not None
         yield welcome[1].decode()

@@ -9,7 +9,7 @@ from typing import Any
 from peerpool.outbox import HARD_LIMIT_BYTES, SOFT_LIMIT_BYTES, Outbox
 from starlette.types import Message
 
-KIB = "x" * 1024
+KIB = b"x" * 1024
 
 
 class FakeSocket:
@@ -42,10 +42,10 @@ async def settle() -> None:
 def test_frames_leave_in_order_then_the_close() -> None:
     async def scenario(socket: FakeSocket, outbox: Outbox) -> None:
         socket.is_open.set()
-        outbox.put("1", is_droppable=False)
-        outbox.put("2", is_droppable=True)
+        outbox.put(b"1", is_droppable=False)
+        outbox.put(b"2", is_droppable=True)
         outbox.close(4408, "idle")
-        assert not outbox.put("late", is_droppable=False)
+        assert not outbox.put(b"late", is_droppable=False)
         await settle()
         assert [message.get("text", message.get("code")) for message in socket.sent] == ["1", "2", 4408]
         outbox.discard()
@@ -63,7 +63,7 @@ def test_a_slow_reader_loses_offers_then_its_connection() -> None:
             others += 1
         assert (offers + others) * len(KIB) == HARD_LIMIT_BYTES
         assert socket.aborts == 1
-        assert not outbox.put("more", is_droppable=False)
+        assert not outbox.put(b"more", is_droppable=False)
         assert socket.aborts == 1
 
     run(scenario)
@@ -87,8 +87,8 @@ def test_a_socket_that_fails_is_let_go() -> None:
             raise OSError("gone")
 
         outbox = Outbox(fail, lambda: None)
-        outbox.put("1", is_droppable=False)
+        outbox.put(b"1", is_droppable=False)
         await settle()
-        assert not outbox.put("2", is_droppable=False)
+        assert not outbox.put(b"2", is_droppable=False)
 
     run(scenario)

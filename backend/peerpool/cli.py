@@ -81,7 +81,7 @@ def _serve(args: argparse.Namespace) -> int:
     app = create_app(settings)
     open_files = _raise_file_limit()
     capacity = min(settings.max_connections, max(0, open_files - 64))
-    server = make_server(app, settings, app.state.hub.drain)
+    server = make_server(app, settings, app.state.hub)
     listener = _listen(settings.host, settings.port)
     base = _base_url(settings.host, listener.getsockname()[1])
     print(f"Media PeerPool {__version__}")

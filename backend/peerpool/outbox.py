@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from starlette.types import Send
 
@@ -22,6 +22,19 @@ HARD_LIMIT_BYTES: Final = 131_072
 CLOSE_GRACE_S: Final = 5.0
 
 
+class Sink(Protocol):
+    """What the hub sends to: the way to one socket, and it never waits."""
+
+    def put(self, frame: bytes, *, is_droppable: bool) -> bool:
+        """Send a text frame, in UTF-8, some time. Returns False when it was dropped."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Close after what was put before."""
+
+    def discard(self) -> None:
+        """Send no more: the connection is over."""
+
+
 class Outbox:
     """Bounded queue of text frames and one close. `abort` ends the connection without waiting for anybody."""
 
@@ -30,14 +43,14 @@ class Outbox:
     def __init__(self, send: Send, abort: Callable[[], None]) -> None:
         self._send = send
         self._abort = abort
-        self._frames: deque[str] = deque()
+        self._frames: deque[bytes] = deque()
         self._queued_bytes = 0
         self._close: tuple[int, str] | None = None
         self._is_closed = False
         self._writer: asyncio.Task[None] | None = None
 
-    def put(self, frame: str, *, is_droppable: bool) -> bool:
-        """Queue a frame. Returns False when it was dropped; aborts the connection when it cannot be dropped."""
+    def put(self, frame: bytes, *, is_droppable: bool) -> bool:
+        """Queue a text frame. Returns False when it was dropped; aborts the connection when it cannot be dropped."""
         if self._is_closed or self._close is not None:
             return False
         queued_bytes = self._queued_bytes + len(frame)
@@ -79,7 +92,7 @@ class Outbox:
         try:
             while self._frames:
                 frame = self._frames.popleft()
-                await self._send({"type": "websocket.send", "text": frame})
+                await self._send({"type": "websocket.send", "text": frame.decode()})
                 self._queued_bytes -= len(frame)
             if self._close is not None:
                 code, reason = self._close

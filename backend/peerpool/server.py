@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import logging
 import signal
 import socket
@@ -17,7 +18,7 @@ from websockets.http11 import Request
 
 from peerpool.protocols.webtorrent import MAX_FRAME_BYTES
 from peerpool.settings import Settings
-from peerpool.signalling import ABORT_EXTENSION
+from peerpool.signalling import ABORT_EXTENSION, Hub
 
 # A peer that is gone without a word is noticed after interval + timeout (seconds).
 WS_PING_INTERVAL_S: Final = 30.0
@@ -83,13 +84,22 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def make_server(app: Starlette, settings: Settings, drain: Callable[[], None]) -> Server:
+def socket_protocol(hub: Hub, settings: Settings) -> type[asyncio.Protocol]:
+    """Return what serves WebSockets: straight to the hub where picows is installed, else through ASGI."""
+    if settings.direct_sockets and importlib.util.find_spec("picows") is not None:
+        from peerpool.direct import direct_protocol  # noqa: PLC0415 - optional
+
+        return direct_protocol(hub, settings.forwarded_allow_ips)
+    return AbortableProtocol
+
+
+def make_server(app: Starlette, settings: Settings, hub: Hub) -> Server:
     """Return a server for `app`; `run()` it."""
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        ws=AbortableProtocol,
+        ws=socket_protocol(hub, settings),
         ws_per_message_deflate=False,  # costs 41 KiB a connection, and SDP is small
         ws_max_size=MAX_FRAME_BYTES,
         ws_ping_interval=WS_PING_INTERVAL_S,
@@ -101,4 +111,4 @@ def make_server(app: Starlette, settings: Settings, drain: Callable[[], None]) -
         server_header=False,
     )
     logging.getLogger("uvicorn.error").addFilter(TheirFaults())  # after Config, which sets up logging
-    return Server(config, drain)
+    return Server(config, hub.drain)

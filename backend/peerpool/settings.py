@@ -45,6 +45,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     demo_src: str = ""
     # Quick links on the demo page.
     demo_streams: list[DemoStream] = field(default_factory=list)
+    # Where picows is installed, hand frames from the socket straight to the tracker and not through ASGI.
+    direct_sockets: bool = True
     # Proxies whose X-Forwarded-For is believed, as uvicorn's --forwarded-allow-ips has it.
     forwarded_allow_ips: str = "127.0.0.1,::1"
     # MMDB files that say whose an address is and where: of providers (ASN), of cities or countries, in any number; what

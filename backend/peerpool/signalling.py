@@ -24,7 +24,7 @@ from peerpool.core.places import NOWHERE, Place
 from peerpool.core.state import Close, Command, Send
 from peerpool.core.swarm import ConnectionId, Family
 from peerpool.core.tracker import Message, Tracker
-from peerpool.outbox import Outbox
+from peerpool.outbox import Outbox, Sink
 from peerpool.protocols import native, webtorrent
 
 log = logging.getLogger("peerpool.signalling")
@@ -43,7 +43,7 @@ class Dialect:
     family: Family
     subprotocol: str | None
     decode: Callable[[str | bytes], Message]
-    encode: Callable[[Any], str]
+    encode: Callable[[Any], bytes]
     is_droppable: Callable[[object], bool]
 
 
@@ -82,7 +82,7 @@ class Hub:
         self._max_connections = max_connections
         self._clock = clock
         self._ids = itertools.count(1)
-        self._outboxes: dict[ConnectionId, tuple[Outbox, Dialect]] = {}
+        self._outboxes: dict[ConnectionId, tuple[Sink, Dialect]] = {}
 
     def refusal(self, dialect: Dialect, subprotocols: Iterable[str]) -> tuple[int, str] | None:
         """Return the HTTP status and text with which a new socket is denied, or None when it is welcome."""
@@ -94,7 +94,7 @@ class Hub:
             return 400, f"this endpoint speaks the WebSocket subprotocol {dialect.subprotocol}"
         return None
 
-    def open(self, dialect: Dialect, outbox: Outbox, address: str) -> ConnectionId:
+    def open(self, dialect: Dialect, outbox: Sink, address: str) -> ConnectionId:
         """Take in an accepted socket of somebody at an IP address; an empty one is unknown."""
         connection_id = next(self._ids)
         self._outboxes[connection_id] = (outbox, dialect)
@@ -144,7 +144,7 @@ class Hub:
                 case Close():
                     outbox.close(command.code, command.reason)
 
-    def _deliver(self, outbox: Outbox, dialect: Dialect, message: object) -> None:
+    def _deliver(self, outbox: Sink, dialect: Dialect, message: object) -> None:
         is_droppable = dialect.is_droppable(message)
         if not outbox.put(dialect.encode(message), is_droppable=is_droppable) and is_droppable:
             self.dropped_offers += 1

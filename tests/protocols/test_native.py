@@ -31,7 +31,7 @@ def test_what_clients_send(vector: dict[str, Any]) -> None:
 @pytest.mark.parametrize("vector", VECTORS["tracker"], ids=lambda vector: vector["frame"][:40])
 def test_what_the_tracker_sends(vector: dict[str, Any]) -> None:
     message = msgspec.convert(vector["message"], TRACKER_TYPES[vector["message"]["type"]])
-    assert native.encode(message) == vector["frame"]
+    assert native.encode(message).decode() == vector["frame"]
 
 
 @pytest.mark.parametrize("vector", VECTORS["refused"], ids=lambda vector: vector["why"])

@@ -31,9 +31,9 @@ def decode(frame: str) -> ClientMessage:
         raise BadFrame("nested too deeply, or not Unicode") from None
 
 
-def encode(message: TrackerFrame) -> str:
-    """Return the text frame of `message`."""
-    return _encoder.encode(message).decode()
+def encode(message: TrackerFrame) -> bytes:
+    """Return the text frame of `message`, in UTF-8."""
+    return _encoder.encode(message)
 
 
 def is_droppable(message: object) -> bool:

@@ -122,8 +122,8 @@ def _sdp_json(raw: Raw) -> bytes:
     return data
 
 
-def encode(message: TorrentNotice) -> str:
-    """Return the text frame of `message`."""
+def encode(message: TorrentNotice) -> bytes:
+    """Return the text frame of `message`, in UTF-8."""
     match message:
         case OfferNotice():
             return _relay_frame(b"offer", message.offer_json, message)
@@ -147,20 +147,19 @@ def encode(message: TorrentNotice) -> str:
             body = {"action": message.action, "failure reason": message.reason}
             if message.info_hash:
                 body["info_hash"] = message.info_hash
-    return _encoder.encode(body).decode()
+    return _encoder.encode(body)
 
 
-def _relay_frame(field: bytes, sdp_json: bytes, message: OfferNotice | AnswerNotice) -> str:
+def _relay_frame(field: bytes, sdp_json: bytes, message: OfferNotice | AnswerNotice) -> bytes:
     """Join a frame as bytes around JSON that is passed through: several times cheaper than parsing it."""
     encode_text = _encoder.encode
-    frame = b'{"action":"announce","%b":%b,"offer_id":%b,"peer_id":%b,"info_hash":%b}' % (
+    return b'{"action":"announce","%b":%b,"offer_id":%b,"peer_id":%b,"info_hash":%b}' % (
         field,
         sdp_json,
         encode_text(message.offer_id),
         encode_text(message.peer_id),
         encode_text(message.info_hash),
     )
-    return frame.decode()
 
 
 def is_droppable(message: object) -> bool:

@@ -1,0 +1,106 @@
+"""What the sockets without ASGI do beyond what test_signalling.py asks of both kinds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from peerpool.core import constants as c
+from peerpool.protocols.webtorrent import MAX_FRAME_BYTES
+from websockets import Subprotocol
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from tests.databases import provider, write_mmdb
+from tests.servers import ServerProcess, running_server, stuck_client
+
+JOIN = json.dumps({"type": "join", "content": "d" * 40, "session": "0" * 16, "want": 0})
+RECV_TIMEOUT_S = 10
+
+
+@pytest.fixture(scope="module")
+def direct(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    database = write_mmdb(tmp_path_factory.mktemp("geoip") / "asn.mmdb", {"93.184.0.0/16": provider(7)})
+    with running_server(geoip_databases=json.dumps([str(database)]), admin_token="t") as running:
+        yield running
+
+
+def close_code(client: ClientConnection) -> int:
+    with pytest.raises(ConnectionClosed) as caught:
+        while True:
+            client.recv(RECV_TIMEOUT_S)
+    assert caught.value.rcvd is not None
+    return caught.value.rcvd.code
+
+
+def test_a_frame_in_parts_is_put_together(direct: ServerProcess) -> None:
+    with direct.native() as client:
+        client.send(iter([JOIN[:10], JOIN[10:30], JOIN[30:]]))
+        assert json.loads(client.recv(RECV_TIMEOUT_S))["type"] == "welcome"
+        client.send(json.dumps({"type": "ping"}))
+        assert json.loads(client.recv(RECV_TIMEOUT_S))["type"] == "pong"
+
+
+def test_pings_are_answered(direct: ServerProcess) -> None:
+    with direct.native() as client:
+        assert client.ping().wait(RECV_TIMEOUT_S)
+
+
+def test_parts_without_end_are_cut_off(direct: ServerProcess) -> None:
+    with direct.torrent() as client:
+        with pytest.raises(ConnectionClosed):
+            client.send(iter(["x" * 1000] * (MAX_FRAME_BYTES // 1000 + 50)))
+            client.recv(RECV_TIMEOUT_S)
+        assert client.close_code == c.CLOSE_TOO_BIG
+
+
+@pytest.mark.parametrize("size", [c.MAX_SIGNAL_FRAME_BYTES + 1, 3 * c.MAX_SIGNAL_FRAME_BYTES, 1_000_000])
+def test_a_frame_that_is_too_long_closes_the_socket(direct: ServerProcess, size: int) -> None:
+    with direct.native() as client:
+        client.send("x" * size)
+        assert close_code(client) == c.CLOSE_TOO_BIG
+
+
+def test_text_that_is_not_utf8_closes_the_socket(direct: ServerProcess) -> None:
+    with direct.native() as client:
+        client.send(b"\xff\xfe", text=True)
+        assert close_code(client) == 1007
+
+
+@pytest.mark.parametrize("path", ["/", "/demo", "/signals", "/%2fsignal"])
+def test_other_paths_serve_no_websocket(direct: ServerProcess, path: str) -> None:
+    with pytest.raises(InvalidStatus) as caught:
+        connect(f"{direct.ws_base}{path}", compression=None)
+    assert caught.value.response.status_code == 404
+
+
+def test_a_query_does_not_matter(direct: ServerProcess) -> None:
+    with connect(f"{direct.ws_base}/announce?x=1", compression=None) as client:
+        assert client.ping().wait(RECV_TIMEOUT_S)
+
+
+def test_a_trusted_proxy_says_where_the_client_is(direct: ServerProcess) -> None:
+    headers = {"X-Forwarded-For": "93.184.1.2, 127.0.0.1"}
+    subprotocols = [Subprotocol("peerpool.1")]
+    with connect(
+        f"{direct.ws_base}/signal", subprotocols=subprotocols, additional_headers=headers, compression=None
+    ) as client:
+        client.send(JOIN)
+        peer = json.loads(client.recv(RECV_TIMEOUT_S))["peer"]
+        answer = httpx.get(f"{direct.base}/api/peers/{peer}", headers={"Authorization": "Bearer t"}, trust_env=False)
+        assert answer.json()["place"] == ["", "", "AS7", ""]
+
+
+def test_who_goes_without_a_word_is_forgotten(direct: ServerProcess) -> None:
+    def connections() -> int:
+        return int(httpx.get(f"{direct.base}/stats", trust_env=False).json()["connections"])
+
+    before = connections()
+    for _ in range(20):
+        with stuck_client(direct, "e" * 40):
+            pass
+    with direct.native() as client:
+        while connections() > before + 1:
+            assert client.ping().wait(RECV_TIMEOUT_S)
