@@ -278,7 +278,7 @@ def rtt_error(crowd: Crowd, pairs: int = 5000) -> float:
 
 def churn(crowd: Crowd, minutes: int, part_per_minute: float) -> dict[str, float]:
     """Let viewers come and go; return what that did to those who stayed."""
-    stayers = crowd.rng.sample(list(crowd.viewers.values()), min(500, len(crowd.viewers)))
+    stayers = crowd.rng.sample(list(crowd.viewers.values()), min(500, len(crowd.viewers) // 4))
     kept_ids = {viewer: set(viewer.neighbours) for viewer in stayers}
     lost = gained = moved = 0
     for _ in range(minutes):

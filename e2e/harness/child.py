@@ -47,6 +47,13 @@ class Child:
         """Whether the process has been started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Its process id; it must have been started."""
+        if self._process is None:
+            raise RuntimeError(f"{self.name} was not started")
+        return self._process.pid
+
     def start(self) -> None:
         """Start the process; it must not be running."""
         if self.running:
