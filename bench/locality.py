@@ -27,7 +27,7 @@ from peerpool.core import messages as m
 from peerpool.core.clusters import cluster_of
 from peerpool.core.constants import NEIGHBOURS_MAX, WANT_DEFAULT
 from peerpool.core.coordinates import predicted_rtt_ms
-from peerpool.core.limits import Limits
+from peerpool.core.limits import Limits, Rate
 from peerpool.core.places import Level, Place
 from peerpool.core.selection import LeastConnected, Nearest, Selection
 from peerpool.core.state import Send
@@ -108,7 +108,7 @@ class Crowd:
 
     def __init__(self, selection: Selection, cluster_min: int, seed: int) -> None:
         self.rng = random.Random(seed)
-        limits = Limits(max_swarm_members=1_000_000, cluster_min=cluster_min, bucket_tokens=1e9)
+        limits = Limits(max_swarm_members=1_000_000, cluster_min=cluster_min, swarm_rate=Rate(1e15, 1.0))
         self.tracker = Tracker(random.Random(seed), limits, selection)
         self.internet = Internet(self.rng)
         self.viewers: dict[str, Viewer] = {}

@@ -37,7 +37,7 @@ ASSET_PATHS = (
 def create_app(settings: Settings | None = None) -> Starlette:
     """Return the application. `app.state.hub` is its hub, for the server that drains it."""
     settings = settings or load_settings()
-    limits = Limits(cluster_min=settings.cluster_min)
+    limits = Limits(cluster_min=settings.cluster_min, max_site_connections=settings.max_connections_per_address)
     tracker = Tracker(random.SystemRandom(), limits, ice_servers=settings.ice_servers)
     locator = Locator(settings.geoip_databases, settings.site_map)
     hub = Hub(tracker, settings.max_connections, locator.locate)

@@ -29,6 +29,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from peerpool.core.constants import CLOSE_SERVICE_RESTART, MAX_SIGNAL_FRAME_BYTES
+from peerpool.core.places import Place
 from peerpool.core.swarm import ConnectionId
 from peerpool.forwarded import TrustedProxies
 from peerpool.outbox import CLOSE_GRACE_S, HARD_LIMIT_BYTES, SOFT_LIMIT_BYTES
@@ -56,10 +57,10 @@ _QUIET.setLevel(logging.CRITICAL)  # picows tells of every connection, and of wh
 class DirectSocket(WSListener):
     """One open socket: the hub's outbox for it, and picows' listener."""
 
-    def __init__(self, hub: Hub, dialect: Dialect, address: str, connections: set[Any]) -> None:
+    def __init__(self, hub: Hub, dialect: Dialect, place: Place, connections: set[Any]) -> None:
         self._hub = hub
         self._dialect = dialect
-        self._address = address
+        self._place = place
         self._connections = connections
         self._transport: WSTransport | None = None
         self._id: ConnectionId = 0
@@ -73,7 +74,7 @@ class DirectSocket(WSListener):
         """Take part."""
         self._transport = transport
         self._connections.add(self)
-        self._id = self._hub.open(self._dialect, self, self._address)
+        self._id = self._hub.open(self._dialect, self, self._place)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Hand a frame to the hub. What comes in parts is put together first."""
@@ -239,15 +240,15 @@ class DirectProtocol(asyncio.Protocol):
         if dialect is None:
             return _denial(HTTPStatus.NOT_FOUND, "no WebSocket is served here")
         offered = [part.strip() for part in upgrade.headers.get("Sec-WebSocket-Protocol", "").split(",")]
-        refusal = self.hub.refusal(dialect, offered)
-        if refusal is not None:
-            return _denial(*refusal)
         peer = transport.get_extra_info("peername")
         address = peer[0] if isinstance(peer, tuple) else ""
-        client = self.trusted.client(address, upgrade.headers.getall("X-Forwarded-For", []))
+        place = self.hub.locate(self.trusted.client(address, upgrade.headers.getall("X-Forwarded-For", [])))
+        refusal = self.hub.refusal(dialect, offered, place)
+        if refusal is not None:
+            return _denial(*refusal)
         headers = {"Sec-WebSocket-Protocol": dialect.subprotocol} if dialect.subprotocol else {}
         response = WSUpgradeResponse.create_101_response(headers)
-        return WSUpgradeResponseWithListener(response, DirectSocket(self.hub, dialect, client, self._connections))
+        return WSUpgradeResponseWithListener(response, DirectSocket(self.hub, dialect, place, self._connections))
 
 
 def _denial(status: int, text: str) -> WSUpgradeResponseWithListener:

@@ -84,21 +84,26 @@ class Hub:
         self._ids = itertools.count(1)
         self._outboxes: dict[ConnectionId, tuple[Sink, Dialect]] = {}
 
-    def refusal(self, dialect: Dialect, subprotocols: Iterable[str]) -> tuple[int, str] | None:
+    def locate(self, address: str) -> Place:
+        """Return where an IP address is; an empty one is unknown."""
+        return self._locate(address)
+
+    def refusal(self, dialect: Dialect, subprotocols: Iterable[str], place: Place) -> tuple[int, str] | None:
         """Return the HTTP status and text with which a new socket is denied, or None when it is welcome."""
         if self.tracker.is_draining:
             return 503, "the tracker is restarting"
         if len(self._outboxes) >= self._max_connections:
             return 503, "the tracker is full"
+        if self.tracker.is_crowded(place):
+            return 429, "too many connections from this address (behind a proxy, set forwarded_allow_ips)"
         if dialect.subprotocol is not None and dialect.subprotocol not in subprotocols:
             return 400, f"this endpoint speaks the WebSocket subprotocol {dialect.subprotocol}"
         return None
 
-    def open(self, dialect: Dialect, outbox: Sink, address: str) -> ConnectionId:
-        """Take in an accepted socket of somebody at an IP address; an empty one is unknown."""
+    def open(self, dialect: Dialect, outbox: Sink, place: Place) -> ConnectionId:
+        """Take in an accepted socket of somebody at `place`."""
         connection_id = next(self._ids)
         self._outboxes[connection_id] = (outbox, dialect)
-        place = self._locate(address)
         self._perform(self.tracker.connection_opened(connection_id, dialect.family, self._clock(), place))
         return connection_id
 
@@ -160,14 +165,16 @@ class SocketEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: AsgiSend) -> None:
         """Serve one socket until it is gone."""
         socket = WebSocket(scope, receive, send)
-        refusal = self._hub.refusal(self._dialect, scope["subprotocols"])
+        client = scope.get("client")  # a trusted proxy's word, where there is one (server.py); None on a Unix socket
+        place = self._hub.locate(client[0] if client else "")
+        refusal = self._hub.refusal(self._dialect, scope["subprotocols"], place)
         if refusal is not None:
             await _deny(socket, *refusal)
             return
         await socket.accept(self._dialect.subprotocol)
-        await self._serve(scope, receive, send)
+        await self._serve(scope, receive, send, place)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: AsgiSend) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, send: AsgiSend, place: Place) -> None:
         is_aborted = False
         task = asyncio.current_task()
         cut = scope.get("extensions", {}).get(ABORT_EXTENSION)
@@ -181,8 +188,7 @@ class SocketEndpoint:
             elif task is not None:
                 task.cancel()  # ends this endpoint, whereupon the server closes the transport
 
-        client = scope.get("client")  # a trusted proxy's word, where there is one (server.py); None on a Unix socket
-        connection_id = self._hub.open(self._dialect, Outbox(send, abort), client[0] if client else "")
+        connection_id = self._hub.open(self._dialect, Outbox(send, abort), place)
         try:
             while (event := await receive())["type"] == "websocket.receive":
                 frame = event.get("text")

@@ -10,7 +10,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 
-from peerpool.core.limits import Limits
+from peerpool.core.limits import Limits, Rate
 from peerpool.core.tracker import Tracker
 from peerpool.geoip import Locator
 from peerpool.server import make_server
@@ -26,7 +26,10 @@ def main() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     settings = Settings(port=port, direct_sockets=kind == "direct", max_connections=100_000)
-    limits = Limits(bucket_tokens=1e12, max_pending_offers=64)
+    unbounded = Rate(1e15, 1.0)
+    limits = Limits(
+        connection_rate=unbounded, site_rate=unbounded, swarm_rate=unbounded, max_site_connections=1_000_000
+    )
     hub = Hub(Tracker(random.SystemRandom(), limits), settings.max_connections, Locator().locate)
 
     @contextlib.asynccontextmanager

@@ -11,6 +11,7 @@ from peerpool.core import constants as c
 from peerpool.core import messages as m
 from peerpool.core.errors import BadFrame
 from peerpool.core.limits import Limits
+from peerpool.core.places import NOWHERE, Place
 from peerpool.core.state import Close, Command, Send
 from peerpool.core.swarm import Family
 from peerpool.core.torrent_messages import (
@@ -27,6 +28,7 @@ from peerpool.core.tracker import Message, Tracker
 from tests.core.driver import SESSION
 
 LIMITS = Limits(
+    cluster_min=2,
     max_swarms=5,
     max_swarm_members=4,
     max_connection_members=3,
@@ -35,6 +37,7 @@ LIMITS = Limits(
     max_announce_offers=2,
     max_rate_strikes=10,
 )
+PLACES = [NOWHERE, Place("EU", "DE", "AS1", "Berlin", "a", "s"), Place("EU", "DE", "AS2", "Berlin", "b", "s")]
 CONTENTS = ["a" * 40, "b" * 40]
 HASHES = ["h" * 20, "i" * 20]
 TORRENT_PEERS = [name * 20 for name in "pqrs"]
@@ -61,7 +64,8 @@ class TrackerMachine(RuleBasedStateMachine):
         connection, self.next_id = self.next_id, self.next_id + 1
         self.open[connection] = family
         self.announced[connection] = set()
-        self.obey(connection, self.tracker.connection_opened(connection, family, self.now))
+        place = PLACES[connection % len(PLACES)]
+        self.obey(connection, self.tracker.connection_opened(connection, family, self.now, place))
         return connection
 
     def say(self, connection: int, message: Message) -> None:

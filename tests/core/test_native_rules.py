@@ -10,7 +10,7 @@ from peerpool.core import constants as c
 from peerpool.core import messages as m
 from peerpool.core.coordinates import beside, predicted_rtt_ms
 from peerpool.core.errors import BadFrame, HostileFrame, Unauthorized
-from peerpool.core.limits import Limits
+from peerpool.core.limits import Limits, Rate
 from peerpool.core.places import Place
 from peerpool.core.state import Admission
 from peerpool.core.swarm import Family, SwarmKey
@@ -265,7 +265,7 @@ def test_a_hostile_frame_closes_at_once() -> None:
 
 
 def test_a_flood_is_limited_then_cut() -> None:
-    limits = Limits(bucket_tokens=10, bucket_refill_per_s=10, max_rate_strikes=3)
+    limits = Limits(connection_rate=Rate(10, 10), max_rate_strikes=3)
     driver = Driver(limits)
     connection = driver.open()
     driver.say(connection, *[m.Ping()] * 11)
@@ -426,3 +426,44 @@ def test_what_is_held_is_remembered_until_the_next_report() -> None:
     assert [member.holdings for member in swarm] == [(holding,)]
     driver.say(connection, report())
     assert [member.holdings for member in swarm] == [()]
+
+
+LINE = Place("", "", "", "", "192.0.2.1/32", "")
+
+
+def test_sockets_of_one_address_share_a_rate_and_are_not_cut_for_it() -> None:
+    driver = Driver(Limits(site_rate=Rate(40, 1), max_rate_strikes=1))
+    one, other = driver.open(place=LINE), driver.open(place=LINE)
+    elsewhere = driver.open(place=LINE._replace(site="192.0.2.2/32"))
+    for connection in (one, other, elsewhere):
+        driver.say(connection, m.Join(CONTENT, SESSION))
+    driver.say(one, *[m.Ping()] * 20)
+    driver.say(other, m.Ping())
+    refused = driver.last(other, m.Error)
+    assert (refused.code, refused.retry_after_ms) == (c.ERROR_RATE_LIMITED, 1000)
+    driver.say(elsewhere, m.Ping())
+    driver.last(elsewhere, m.Pong)
+    assert not driver.closes
+    driver.wait(2)
+    driver.say(other, m.Ping())
+    driver.last(other, m.Pong)
+
+
+def test_a_swarm_s_flood_is_slowed_and_leaves_others_alone() -> None:
+    driver = Driver(Limits(swarm_rate=Rate(25, 1)))
+    one, other = driver.join()[0], driver.join(OTHER_CONTENT)[0]
+    driver.say(one, *[m.Ping()] * 30)
+    assert driver.last(one, m.Error).code == c.ERROR_RATE_LIMITED
+    driver.say(other, m.Ping())
+    driver.last(other, m.Pong)
+
+
+def test_an_address_has_a_bound_of_sockets_and_is_forgotten_with_the_last() -> None:
+    driver = Driver(Limits(max_site_connections=2))
+    one, other = driver.open(place=LINE), driver.open(place=LINE)
+    assert driver.tracker.is_crowded(LINE)
+    assert not driver.tracker.is_crowded(Place())
+    driver.hang_up(one)
+    assert not driver.tracker.is_crowded(LINE)
+    driver.hang_up(other)
+    assert driver.tracker.table_sizes()["sites"] == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from peerpool.core import constants as c
 from peerpool.core import messages as m
-from peerpool.core.limits import Limits
+from peerpool.core.limits import Limits, Rate
 from peerpool.core.swarm import Family
 from peerpool.core.torrent_messages import (
     Announce,
@@ -152,7 +152,7 @@ def test_offers_beyond_the_bound_are_dropped() -> None:
 
 
 def test_offers_cost_their_sender() -> None:
-    driver = Driver(Limits(bucket_tokens=5))
+    driver = Driver(Limits(connection_rate=Rate(5, 50)))
     socket = torrent(driver)
     offers = [TorrentOffer(str(n), b"{}") for n in range(5)]
     driver.say(socket, Announce(HASH, A, Event.STARTED, False, offers))

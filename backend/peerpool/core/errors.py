@@ -6,7 +6,8 @@
     |   |   `-- TooBig             larger than it may be
     |   |-- HostileFrame           closes the socket at once, with `close_code`
     |   |-- NotJoined              needs membership first
-    |   |-- RateLimited            `retry_after_ms` says when to go on
+    |   |-- RateLimited            `retry_after_ms` says when to go on        (counted, unless it is Crowded)
+    |   |   `-- Crowded            too much of one address or swarm together
     |   |-- Full                   no room for another member
     |   `-- Unauthorized           closes the socket: the token is not good
     `-- OurError                   this installation is wrong: the operator reads it, with what to do
@@ -66,6 +67,10 @@ class RateLimited(TheirError):
     def __init__(self, retry_after_ms: int) -> None:
         super().__init__(f"too many messages: wait {retry_after_ms} ms")
         self.retry_after_ms = retry_after_ms
+
+
+class Crowded(RateLimited):
+    """Too many messages of this address or swarm together: not this socket's own fault."""
 
 
 class Full(TheirError):

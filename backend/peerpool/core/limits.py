@@ -6,11 +6,26 @@ What browsers must agree on lives in `constants.py`. Everything a client can mak
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from peerpool.core import constants as c
 
 MS_PER_S: Final = 1000.0
+
+
+class Rate(NamedTuple):
+    """A token bucket's shape: the most it holds, and what comes back a second."""
+
+    tokens: float
+    refill_per_s: float
+
+
+# A join that offers to 30 members and trickles ten candidates to each is 400 tokens.
+CONNECTION_RATE: Final = Rate(500.0, 50.0)
+# One line, or one provider's NAT: 400 viewers at once, and forty a second after them.
+SITE_RATE: Final = Rate(50_000.0, 5_000.0)
+# One content's crowd: as much as a core carries, so that a flood of it does not queue for minutes.
+SWARM_RATE: Final = Rate(500_000.0, 50_000.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +48,11 @@ class Limits:
     max_announce_offers: int = 10
     # One torrent client asks for its own torrents only.
     max_scrape_hashes: int = 64
-    # A join that offers to 30 members and trickles ten candidates to each is 400 tokens.
-    bucket_tokens: float = 500.0
-    bucket_refill_per_s: float = 50.0
+    connection_rate: Rate = CONNECTION_RATE
+    site_rate: Rate = SITE_RATE
+    swarm_rate: Rate = SWARM_RATE
+    # Of 20,000 sockets in all: no address takes the tracker for itself.
+    max_site_connections: int = 5_000
     # Refused messages in a row before the socket is closed: a client that ignores `rate_limited`.
     max_rate_strikes: int = 100
     max_bad_frames: int = c.MAX_BAD_FRAMES
@@ -64,16 +81,16 @@ class TokenBucket:
 
     __slots__ = ("_tokens", "_updated_at")
 
-    def __init__(self, limits: Limits, now: float) -> None:
-        self._tokens = limits.bucket_tokens
+    def __init__(self, rate: Rate, now: float) -> None:
+        self._tokens = rate.tokens
         self._updated_at = now
 
-    def take(self, cost: float, limits: Limits, now: float) -> float:
+    def take(self, cost: float, rate: Rate, now: float) -> float:
         """Take `cost` tokens. Returns 0.0 when taken, else the seconds until there are enough."""
         elapsed_s = max(0.0, now - self._updated_at)
-        self._tokens = min(limits.bucket_tokens, self._tokens + elapsed_s * limits.bucket_refill_per_s)
+        self._tokens = min(rate.tokens, self._tokens + elapsed_s * rate.refill_per_s)
         self._updated_at = now
         if self._tokens >= cost:
             self._tokens -= cost
             return 0.0
-        return (cost - self._tokens) / limits.bucket_refill_per_s
+        return (cost - self._tokens) / rate.refill_per_s

@@ -11,7 +11,7 @@ from peerpool.core.clusters import Cell
 from peerpool.core.errors import Full
 from peerpool.core.limits import Limits, TokenBucket
 from peerpool.core.messages import TrackerFrame
-from peerpool.core.places import Place
+from peerpool.core.places import NOWHERE, Place
 from peerpool.core.selection import Selection
 from peerpool.core.swarm import ConnectionId, Family, Member, Rng, SwarmKey, Swarms
 from peerpool.core.torrent_messages import TorrentNotice
@@ -48,16 +48,27 @@ class Admission(NamedTuple):
 AdmissionRule = Callable[[Admission], None]
 
 
+class Site:
+    """All sockets of one address or line: how many, and their common rate."""
+
+    __slots__ = ("bucket", "connections")
+
+    def __init__(self, limits: Limits, now: float) -> None:
+        self.connections = 0
+        self.bucket = TokenBucket(limits.site_rate, now)
+
+
 class Connection:
     """One socket: its family, its place, its rate, its members (a native socket has at most one)."""
 
-    __slots__ = ("bad_frames", "bucket", "family", "heard_at", "id", "members", "place", "rate_strikes")
+    __slots__ = ("bad_frames", "bucket", "family", "heard_at", "id", "members", "place", "rate_strikes", "site")
 
-    def __init__(self, connection_id: ConnectionId, family: Family, place: Place, limits: Limits, now: float) -> None:
+    def __init__(self, connection_id: ConnectionId, family: Family, limits: Limits, now: float) -> None:
         self.id = connection_id
-        self.place = place
+        self.place = NOWHERE
+        self.site: Site | None = None
         self.family = family
-        self.bucket = TokenBucket(limits, now)
+        self.bucket = TokenBucket(limits.connection_rate, now)
         self.heard_at = now
         self.bad_frames = 0
         self.rate_strikes = 0
@@ -108,6 +119,8 @@ class State:
         self.swarms = Swarms(limits)
         # Ordered by when they were last heard, so that expiry looks only at those that are due.
         self.connections: dict[Family, OrderedDict[ConnectionId, Connection]] = {f: OrderedDict() for f in Family}
+        # By name; a site exists as long as it has sockets. Those of unknown address have none.
+        self.sites: dict[str, Site] = {}
         self.torrent_members: OrderedDict[tuple[ConnectionId, str, str], Member] = OrderedDict()
         # Cells of native swarms that have changed since their members were last told.
         self.resized: dict[Cell, None] = {}
@@ -117,6 +130,29 @@ class State:
     def send(self, connection: ConnectionId, message: TrackerFrame | TorrentNotice) -> None:
         """Emit a message."""
         self.commands.append(Send(connection, message))
+
+    def connect(self, connection_id: ConnectionId, family: Family, place: Place, now: float) -> Connection:
+        """Take in a socket."""
+        connection = Connection(connection_id, family, self.limits, now)
+        connection.place = place
+        if place.site:
+            site = self.sites.get(place.site)
+            if site is None:
+                site = self.sites[place.site] = Site(self.limits, now)
+            site.connections += 1
+            connection.site = site
+        self.connections[family][connection_id] = connection
+        return connection
+
+    def disconnect(self, connection: Connection) -> None:
+        """Forget a socket and its members."""
+        for member in list(connection.members.values()):
+            self.leave(connection, member)
+        del self.connections[connection.family][connection.id]
+        if connection.site is not None:
+            connection.site.connections -= 1
+            if connection.site.connections == 0:
+                del self.sites[connection.place.site]
 
     def enter(self, connection: Connection, key: SwarmKey, peer_id: str, token: str | None, now: float) -> Member:
         """Make `connection` a member of the swarm `key`. Raises Full, or what the admission rule raises."""

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 from peerpool.core.clusters import Cell, Cells
 from peerpool.core.coordinates import Coordinate
 from peerpool.core.errors import Full
-from peerpool.core.limits import Limits
+from peerpool.core.limits import Limits, TokenBucket
 from peerpool.core.messages import Holding
 from peerpool.core.places import NOWHERE, Place
 
@@ -110,10 +110,11 @@ class Member:
 class Swarm:
     """All who want one content, and the cells they are in."""
 
-    __slots__ = ("_by_id", "cells", "completed", "key", "seeds")
+    __slots__ = ("_by_id", "bucket", "cells", "completed", "key", "seeds")
 
-    def __init__(self, key: SwarmKey, limits: Limits) -> None:
+    def __init__(self, key: SwarmKey, limits: Limits, now: float) -> None:
         self.key = key
+        self.bucket = TokenBucket(limits.swarm_rate, now)
         self.seeds = 0
         self.completed = 0
         self.cells = Cells(limits.cluster_min)
@@ -174,7 +175,7 @@ class Swarms:
         if swarm is None:
             if len(self._swarms) >= self._limits.max_swarms:
                 raise Full("the tracker has no room for another swarm")
-            swarm = self._swarms[key] = Swarm(key, self._limits)
+            swarm = self._swarms[key] = Swarm(key, self._limits, now)
         elif len(swarm) >= self._limits.max_swarm_members:
             raise Full("the swarm has no room for another member")
         member = Member(peer_id, connection, swarm, now)

@@ -17,7 +17,7 @@ from peerpool.core import constants as c
 from peerpool.core import messages as m
 from peerpool.core import native_rules, torrent_rules
 from peerpool.core.clusters import Cell, cluster_of
-from peerpool.core.errors import BadFrame, HostileFrame, RateLimited, TheirError, Unauthorized
+from peerpool.core.errors import BadFrame, Crowded, HostileFrame, RateLimited, TheirError, Unauthorized
 from peerpool.core.limits import MS_PER_S, Limits
 from peerpool.core.places import NOWHERE, Level, Place
 from peerpool.core.selection import Nearest, Selection
@@ -85,10 +85,16 @@ class Tracker:
         state = self._state
         return {
             "connections": self.connection_count,
+            "sites": len(state.sites),
             "swarms": len(state.swarms),
             "torrent_members": len(state.torrent_members),
             "resized": len(state.resized),
         }
+
+    def is_crowded(self, place: Place) -> bool:
+        """Whether there is no room for another socket from the site of `place`."""
+        site = self._state.sites.get(place.site)
+        return site is not None and site.connections >= self._limits.max_site_connections
 
     def cluster_sizes(self) -> dict[str, tuple[int, int]]:
         """Return how many clusters there are of each level, and members in them. Looks at every cell."""
@@ -103,8 +109,7 @@ class Tracker:
         self, connection_id: ConnectionId, family: Family, now: float, place: Place = NOWHERE
     ) -> list[Command]:
         """Take in a new socket, of somebody at `place`. `connection_id` must not be in use."""
-        connection = Connection(connection_id, family, place, self._limits, now)
-        self._state.connections[family][connection_id] = connection
+        connection = self._state.connect(connection_id, family, place, now)
         self._state.totals.connections_opened += 1
         if self._is_draining:
             self._close(connection, c.CLOSE_SERVICE_RESTART, "restarting")
@@ -185,10 +190,18 @@ class Tracker:
 
     def _charge(self, connection: Connection, message: Message, now: float) -> None:
         cost = _RULEBOOKS[connection.family].cost_of(message)
-        wait_s = connection.bucket.take(cost, self._limits, now)
+        limits = self._limits
+        wait_s = connection.bucket.take(cost, limits.connection_rate, now)
         if wait_s > 0:
             raise RateLimited(math.ceil(wait_s * MS_PER_S))
         connection.rate_strikes = 0
+        if connection.site is not None:
+            wait_s = connection.site.bucket.take(cost, limits.site_rate, now)
+        member = connection.sole_member()
+        if wait_s == 0 and member is not None:  # of a torrent client's swarms its first stands for all
+            wait_s = member.swarm.bucket.take(cost, limits.swarm_rate, now)
+        if wait_s > 0:
+            raise Crowded(math.ceil(wait_s * MS_PER_S))
 
     def _refuse(self, connection: Connection, error: TheirError, message: Message | None) -> None:
         refusals = self._state.totals.refusals
@@ -203,6 +216,8 @@ class Tracker:
                 connection.bad_frames += 1
                 if connection.bad_frames >= self._limits.max_bad_frames:
                     self._close(connection, c.CLOSE_BAD_FRAMES, "too many bad frames")
+            case Crowded():
+                pass
             case RateLimited():
                 connection.rate_strikes += 1
                 if connection.rate_strikes >= self._limits.max_rate_strikes:
@@ -215,9 +230,7 @@ class Tracker:
         self._state.commands.append(Close(connection.id, code, reason))
 
     def _forget(self, connection: Connection) -> None:
-        for member in list(connection.members.values()):
-            self._state.leave(connection, member)
-        del self._state.connections[connection.family][connection.id]
+        self._state.disconnect(connection)
 
     def _expire_connections(self, now: float) -> None:
         for family, connections in self._state.connections.items():
