@@ -120,6 +120,8 @@ def test_torrent_clients_are_found_by_hex_ids(driver: Driver) -> None:
         (f"/api/swarms/{CONTENT}/holders?track={VIDEO}&segment={2**53}", 400),
         (f"/api/swarms/{CONTENT}/holders?track={VIDEO}&segment=1&near=nobody", 404),
         ("/api/swarms?limit=201", 400),
+        ("/api/swarms?limits=20", 400),
+        ("/api/swarms?limit=2&limit=3", 400),
         ("/api/swarms?limit=%C2%B2", 400),
         ("/api/swarms?limit=" + "9" * 5000, 400),
     ],

@@ -22,6 +22,9 @@ from peerpool.core.tracker import Tracker
 ROWS_DEFAULT: Final = 50
 SEGMENT_NUMBER_END: Final = 2**53
 _REF: Final = "#/components/schemas/{name}"
+_TEXT: Final = {"type": "string", "minLength": 1}
+_LIMIT: Final = {"type": "integer", "minimum": 0, "maximum": inspection.ROWS_MAX}
+_SEGMENT: Final = {"type": "integer", "minimum": 0, "maximum": SEGMENT_NUMBER_END - 1}
 
 
 class RequestRefused(Exception):
@@ -47,7 +50,12 @@ class Api:
             "/api/swarms/{id}/holders": self.holders,
             "/api/peers/{id}": self.peer,
         }
-        guarded = [Route(path, self._guarded(endpoint)) for path, endpoint in endpoints.items()]
+        described = openapi()["paths"]
+        guarded = []
+        for path, endpoint in endpoints.items():
+            parameters = described[path]["get"]["parameters"]
+            known = {parameter["name"] for parameter in parameters if parameter["in"] == "query"}
+            guarded.append(Route(path, self._guarded(endpoint, known)))
         return [Route("/api/openapi.json", self.describe), *guarded]
 
     def swarms(self, request: Request) -> inspection.SwarmList:
@@ -88,10 +96,11 @@ class Api:
             raise RequestRefused(404, "there is no such swarm")
         return swarm
 
-    def _guarded(self, endpoint: Callable[[Request], msgspec.Struct]) -> Callable[[Request], Any]:
+    def _guarded(self, endpoint: Callable[[Request], msgspec.Struct], known: set[str]) -> Callable[[Request], Any]:
         async def serve(request: Request) -> Response:
             try:
                 self._authorise(request)
+                _check_names(request, known)
                 answer = msgspec.json.encode(endpoint(request))
             except RequestRefused as refused:
                 headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else None  # noqa: PLR2004
@@ -106,6 +115,17 @@ class Api:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not hmac.compare_digest(token.encode(), self._token):
             raise RequestRefused(401, "a bearer of the admin token may ask; this request is none")
+
+
+def _check_names(request: Request, known: set[str]) -> None:
+    """Refuse parameters nobody reads: a slip of the pen is not to be taken for an answer."""
+    unknown = sorted(request.query_params.keys() - known)
+    if unknown:
+        there_are = ", ".join(sorted(known)) or "none"
+        raise RequestRefused(400, f"unknown parameter `{unknown[0][:80]}` (known: {there_are})")
+    twice = [name for name in known if len(request.query_params.getlist(name)) > 1]
+    if twice:
+        raise RequestRefused(400, f"`{twice[0]}` is there twice")
 
 
 def _limit(request: Request) -> int:
@@ -125,17 +145,17 @@ def _number(request: Request, name: str, end: int) -> int | None:
 def openapi() -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the API."""
     answers: dict[str, tuple[str, type[msgspec.Struct], list[dict[str, Any]]]] = {
-        "/api/swarms": ("The largest swarms", inspection.SwarmList, [_query("limit", "integer")]),
+        "/api/swarms": ("The largest swarms", inspection.SwarmList, [_query("limit", _LIMIT)]),
         "/api/swarms/{id}": ("One swarm", inspection.SwarmReport, [_path()]),
         "/api/swarms/{id}/holders": (
             "Who reported to hold a segment",
             inspection.HolderList,
             [
                 _path(),
-                _query("track", "string", required=True),
-                _query("segment", "integer", required=True),
-                _query("near", "string"),
-                _query("limit", "integer"),
+                _query("track", _TEXT, required=True),
+                _query("segment", _SEGMENT, required=True),
+                _query("near", _TEXT),
+                _query("limit", _LIMIT),
             ],
         ),
         "/api/peers/{id}": ("One member", inspection.PeerReport, [_path()]),
@@ -167,9 +187,9 @@ def _operation(summary: str, struct: type[msgspec.Struct], parameters: list[dict
     }
 
 
-def _query(name: str, kind: str, *, required: bool = False) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": required, "schema": {"type": kind}}
+def _query(name: str, schema: dict[str, Any], *, required: bool = False) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": required, "schema": schema}
 
 
 def _path() -> dict[str, Any]:
-    return {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+    return {"name": "id", "in": "path", "required": True, "schema": _TEXT}

@@ -38,7 +38,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
     # WebSockets at once, both protocols. Each takes about 27 KiB and one file descriptor.
     max_connections: Annotated[int, Meta(ge=1, le=1_000_000)] = 20_000
-    # WebSockets at once from one address (IPv4) or /64 (IPv6); a provider's NAT may have thousands of viewers behind it.
+    # WebSockets at once from one address (IPv4) or /64 (IPv6); a provider may have thousands of viewers behind one.
     max_connections_per_address: Annotated[int, Meta(ge=1, le=1_000_000)] = 5_000
     # RTCIceServer objects given to native clients. Empty: peers find each other only by their own addresses, so on the
     # Internet name a STUN server here. None is the default because it would see every viewer's address.

@@ -26,7 +26,7 @@ HEX = st.text("0123456789abcdef", min_size=16, max_size=40)
 NATIVE_TYPES = ["join", "offer", "answer", "candidate", "decline", "want", "report", "ping", "leave", "welcome", ""]
 NATIVE_FIELDS = [
     "content", "session", "token", "want", "to", "sdp", "candidate", "mid", "line", "count", "except",
-    "peer_bytes", "cdn_bytes", "sent_bytes", "neighbours", "stalls",
+    "peer_bytes", "cdn_bytes", "sent_bytes", "neighbours", "stalls", "far_bytes", "rtts", "holdings",
 ]  # fmt: skip
 TORRENT_FIELDS = [
     "info_hash", "peer_id", "event", "left", "offers", "answer", "to_peer_id", "offer_id", "numwant", "trackerid",
