@@ -25,6 +25,11 @@ class Tracker:
         """Where its output goes."""
         return self._child.log
 
+    @property
+    def pid(self) -> int:
+        """Its process id, while it runs."""
+        return self._child.pid
+
     def start(self) -> None:
         """Start, and wait until it says that it is ready."""
         if self._answers("/readyz"):
