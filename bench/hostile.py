@@ -93,6 +93,7 @@ def near_miss(rng: random.Random) -> bytes:
     return json.dumps(message).encode()
 
 
+JOIN: Final = b'{"type":"join","content":"%b","session":"%b"}' % (CONTENT.encode(), b"0" * 16)
 ATTACKS: Final[dict[str, Callable[[random.Random], bytes]]] = {
     "near misses": lambda rng: b"".join(masked(near_miss(rng)) for _ in range(20)),
     "random text": lambda rng: masked(rng.randbytes(rng.randrange(2000)).hex().encode()),

@@ -1,0 +1,27 @@
+"""Some seconds of hostile clients against both kinds of sockets: nobody honest is kept out, and nothing breaks."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from bench.hostile import ATTACKS, attack
+from e2e.harness.tracker import Tracker
+
+
+@pytest.mark.parametrize("direct", ["true", "false"])
+def test_hostile_clients_break_nothing(direct: str, tmp_path: Path) -> None:
+    tracker = Tracker(tmp_path, env={"PEERPOOL_DIRECT_SOCKETS": direct})
+    tracker.start()
+    try:
+        figures = asyncio.run(attack(tracker, 12, 5, 1, seed=1))
+        assert tracker.members() == 0
+    finally:
+        tracker.stop()
+    log = tracker.log.read_text(errors="replace")
+    assert "Traceback" not in log
+    assert figures.attacks.keys() == ATTACKS.keys()
+    assert (figures.server_errors, figures.failed_joins) == (0, 0)
+    assert figures.after_bytes < figures.before_bytes + 64 * 2**20
