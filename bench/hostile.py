@@ -108,9 +108,7 @@ ATTACKS: Final[dict[str, Callable[[random.Random], bytes]]] = {
     "half a frame": lambda _rng: masked(b'{"type":"jo', claimed=1000),
     "deep": lambda _rng: masked(b'{"type":"report","holdings":' + b"[" * 7000),
     "flood of pings": lambda _rng: masked(b'{"type":"ping"}') * 2000,
-    "flood of joins": lambda _rng: (
-        masked(b'{"type":"join","content":"%b","session":"%b"}' % (b"a" * 40, b"0" * 16)) * 60
-    ),
+    "flood of joins": lambda _rng: masked(JOIN) * 60,
     "close codes": lambda rng: masked(rng.randbytes(2), opcode=8),
     "control frames": lambda rng: masked(rng.randbytes(125), opcode=9) * 50 + masked(b"x" * 126, opcode=9),
 }

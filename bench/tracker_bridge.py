@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 from peerpool.core.errors import TheirError
+from peerpool.core.places import Place
 from peerpool.core.state import Command, Send
 from peerpool.core.swarm import Family
 from peerpool.core.tracker import Tracker
@@ -25,6 +26,7 @@ class Happening(msgspec.Struct, frozen=True):
     connection: int
     now: float
     frame: str = ""
+    place: list[str] = []  # msgspec makes each its own
 
 
 class Reaction(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -65,7 +67,7 @@ class TrackerBridge:
         tracker, connection, now = self.tracker, happening.connection, happening.now
         match happening.event:
             case "open":
-                return tracker.connection_opened(connection, Family.NATIVE, now)
+                return tracker.connection_opened(connection, Family.NATIVE, now, Place(*happening.place))
             case "message":
                 try:
                     message = native.decode(happening.frame)

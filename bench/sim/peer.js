@@ -40,6 +40,7 @@ const HIDDEN_TICK_MS = 1000;
  * @property {number} [uploadLimitBps]
  * @property {number} [neighbours]  wanted
  * @property {number} [seed]
+ * @property {string[]} [place]  as the tracker would know it: continent, country, provider, city, site, subnet
  */
 
 /**
@@ -56,6 +57,7 @@ export class SimPeer {
     const { cdnBps = 20e6, cdnMs = 20, trackerMs = accessMs + 10 } = shape;
     const { storeBytes = STORE_BYTES, uploadLimitBps = 20e6, neighbours = 8, seed = index } = shape;
     this.world = world;
+    this.place = shape.place ?? [];
     this.index = index;
     this.x = x;
     this.y = y;

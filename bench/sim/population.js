@@ -24,6 +24,8 @@ import { middleBps } from "./scenarios.js";
 const REGION_MS = 12;
 const FAR_MS = 60;
 const FAR_SHARE = 0.1;
+/** Providers' networks are so far apart. */
+const PROVIDER_MS = 15;
 /** One way from a home to its network's edge: median and sigma. */
 const ACCESS_MS = 5;
 const ACCESS_SIGMA = 0.6;
@@ -100,6 +102,8 @@ function visit({ audience, content, lines, seed }, index, joinMs, leaveMs) {
   const spread = random() < FAR_SHARE ? FAR_MS : REGION_MS;
   const accessMs = lognormal(random, ACCESS_MS, ACCESS_SIGMA);
   const place = { x: spread * normal(random), y: spread * normal(random) };
+  const provider = audience.providers > 0 ? byRank(audience.providers, random) : null;
+  if (provider !== null) place.x += PROVIDER_MS * provider;
   const uplinkBps = throughput * bitrate * (slow ? SLOW_UPLINK : lognormal(random, lines.uplink, lines.uplinkSigma));
   const downlinkBps = throughput * bitrate * Math.max(1.1, lognormal(random, lines.downlink, lines.downlinkSigma));
   const behind = random() < audience.behind;
@@ -120,6 +124,7 @@ function visit({ audience, content, lines, seed }, index, joinMs, leaveMs) {
       storeBytes: audience.storeBytes,
       neighbours: audience.neighbours,
       seed: mix(seed, 0x7a11, index),
+      ...(provider === null ? {} : { place: ["EU", "DE", `AS${provider}`, "", `line ${index}`, `subnet ${index}`] }),
       ...(uploads ? {} : { uploadLimitBps: 0 }),
     },
     player: {
@@ -128,4 +133,15 @@ function visit({ audience, content, lines, seed }, index, joinMs, leaveMs) {
       bufferSec: audience.bufferSec,
     },
   };
+}
+
+/** @param {number} count @param {() => number} random @returns {number} 0 to count - 1, each as likely as 1 / (itself + 1) */
+function byRank(count, random) {
+  const weights = Array.from({ length: count }, (_, rank) => 1 / (rank + 1));
+  let left = random() * weights.reduce((all, weight) => all + weight, 0);
+  const rank = weights.findIndex((weight) => {
+    left -= weight;
+    return left < 0;
+  });
+  return rank < 0 ? count - 1 : rank;
 }

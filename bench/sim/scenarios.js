@@ -26,6 +26,7 @@
  * @property {number} bufferSec
  * @property {number} storeBytes
  * @property {number} neighbours
+ * @property {number} providers  of which the viewers are customers, the second half as many as the first, the third a third; 0 for unknown
  */
 
 /**
@@ -65,6 +66,7 @@ const AUDIENCE = {
   bufferSec: 30,
   storeBytes: 64 << 20,
   neighbours: 8,
+  providers: 0,
 };
 
 /**
@@ -123,6 +125,7 @@ export const SCENARIOS = new Map(
       { peers: 100, joinOverSec: 30 },
       { downlink: 4, downlinkSigma: 0.8 },
     ),
+    scenario("providers", 4, LIVE, { peers: 200, joinOverSec: 60, providers: 4 }),
     scenario("origin-half", 4, LIVE, { peers: 8, joinOverSec: 20 }, { cdnCapacity: 0.5 }),
     scenario("origin-outage", 3, VOD, { peers: 20, joinOverSec: 40 }, { originDown: [60, 90] }),
   ].map((entry) => [entry.name, entry]),

@@ -17,7 +17,7 @@ import { HINT_INTERVAL_MS, PING_INTERVAL_MS, REPORT_INTERVAL_MS } from "../../st
  * @typedef {{ connection: number, frame?: string, close?: number }} Reaction  a frame to send, or the code it closes with
  * @typedef {{ commands: Reaction[], deadlineMs: number }} Answer  deadlineMs: when to tick
  * @typedef {object} Backend
- * @property {(event: "open" | "message" | "close" | "tick", connection: number, nowMs: number, frame?: string) => Answer} handle
+ * @property {(event: "open" | "message" | "close" | "tick", connection: number, nowMs: number, frame?: string, place?: string[]) => Answer} handle
  */
 
 /** @implements {Backend} */
@@ -31,8 +31,8 @@ export class PipeBackend {
   }
 
   /** @type {Backend["handle"]} */
-  handle(event, connection, nowMs, frame) {
-    const request = Buffer.from(`${JSON.stringify({ event, connection, now: nowMs / 1000, frame })}\n`);
+  handle(event, connection, nowMs, frame, place) {
+    const request = Buffer.from(`${JSON.stringify({ event, connection, now: nowMs / 1000, frame, place })}\n`);
     for (let sent = 0; sent < request.length; ) sent += writeSync(this._outFd, request, sent);
     const { commands, deadline } = JSON.parse(this._line());
     return { commands, deadlineMs: deadline === null ? Number.POSITIVE_INFINITY : deadline * 1000 };
@@ -137,8 +137,9 @@ export class LocalBackend {
 
 /** A peer's socket. */
 export class Socket {
-  /** @param {Tracker} tracker @param {number} connection @param {number} oneWayMs @param {SocketEvents} events */
-  constructor(tracker, connection, oneWayMs, events) {
+  /** @param {Tracker} tracker @param {number} connection @param {number} oneWayMs @param {string[]} place @param {SocketEvents} events */
+  constructor(tracker, connection, oneWayMs, place, events) {
+    this.place = place;
     this.tracker = tracker;
     this.connection = connection;
     this.oneWayMs = oneWayMs;
@@ -181,9 +182,9 @@ export class Tracker {
     this._tickMs = Number.POSITIVE_INFINITY;
   }
 
-  /** @param {number} oneWayMs @param {SocketEvents} events @returns {Socket} that opens after three round trips: TCP, TLS, upgrade */
-  open(oneWayMs, events) {
-    const socket = new Socket(this, this._nextConnection++, oneWayMs, events);
+  /** @param {number} oneWayMs @param {string[]} place @param {SocketEvents} events @returns {Socket} that opens after three round trips: TCP, TLS, upgrade */
+  open(oneWayMs, place, events) {
+    const socket = new Socket(this, this._nextConnection++, oneWayMs, place, events);
     this.clock.after(5 * oneWayMs, accepted, socket);
     return socket;
   }
@@ -192,16 +193,16 @@ export class Tracker {
   accepted(socket) {
     if (socket.closed) return;
     this._sockets.set(socket.connection, socket);
-    this.handle("open", socket.connection);
+    this.handle("open", socket.connection, undefined, socket.place);
     this.clock.after(socket.oneWayMs, opened, socket);
   }
 
-  /** @param {"open" | "message" | "close" | "tick"} event @param {number} connection @param {string} [frame] */
-  handle(event, connection, frame) {
+  /** @param {"open" | "message" | "close" | "tick"} event @param {number} connection @param {string} [frame] @param {string[]} [place] */
+  handle(event, connection, frame, place) {
     if (event !== "tick" && !this._sockets.has(connection)) return;
     if (event === "close") this._sockets.delete(connection);
     this.messages++;
-    const { commands, deadlineMs } = this._backend.handle(event, connection, this.clock.nowMs, frame);
+    const { commands, deadlineMs } = this._backend.handle(event, connection, this.clock.nowMs, frame, place);
     for (const command of commands) this._react(command);
     if (deadlineMs >= this._tickMs) return;
     // Never at once again: a deadline that has passed already would tick for ever.

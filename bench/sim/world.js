@@ -61,7 +61,7 @@ export class World {
   /** @param {SimPeer} peer */
   openSocket(peer) {
     const tracker = /** @type {Tracker} */ (this.tracker);
-    return tracker.open(peer.trackerMs, {
+    return tracker.open(peer.trackerMs, peer.place, {
       opened: () => peer.turn((nowMs) => peer.membership.socketOpened(nowMs)),
       received: (message) => peer.turn((nowMs) => peer.membership.messageReceived(message, nowMs)),
       closed: (code) => peer.turn((nowMs) => peer.membership.socketClosed(nowMs, code)),
