@@ -86,7 +86,13 @@ def test_the_bridge_answers_lines() -> None:
 
 @needs_node
 def test_viewers_of_one_provider_share_among_themselves() -> None:
-    options = ("--peers=110", "--minutes=1", "--set=audience.joinOverSec=20", "--set=audience.providers=2", "--no-plain")
+    options = (
+        "--peers=110",
+        "--minutes=1",
+        "--set=audience.joinOverSec=20",
+        "--set=audience.providers=2",
+        "--no-plain",
+    )
     pool = simulate(Run("providers", seed=1, options=options))["pool"]
     assert pool["stalls"] == 0
     assert pool["copiesWarm"] <= 2.5  # two clusters, or one and the place around both
