@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 from peerpool.core.errors import TheirError
 from peerpool.core.places import Place
-from peerpool.core.state import Command, Send
+from peerpool.core.state import Close, Command, Send
 from peerpool.core.swarm import Family
 from peerpool.core.tracker import Tracker
 from peerpool.protocols import native
@@ -83,4 +83,5 @@ class TrackerBridge:
 def _reaction(command: Command) -> Reaction:
     if isinstance(command, Send):
         return Reaction(command.connection, frame=native.encode(command.message).decode())  # type: ignore[arg-type]
+    assert isinstance(command, Close)  # of one node nothing is forwarded
     return Reaction(command.connection, close=command.code)

@@ -19,6 +19,14 @@ START_TIMEOUT_S = 30
 ROOT = Path(__file__).parents[1]
 
 
+def free_port() -> int:
+    """Find a TCP port that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 class ServerProcess:
     """A running `peerpool serve`."""
 

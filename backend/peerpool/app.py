@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -17,6 +18,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from peerpool.api import Api
 from peerpool.assets import NOT_READY, Assets
+from peerpool.core.errors import ConfigError
 from peerpool.core.limits import Limits
 from peerpool.core.tracker import Tracker
 from peerpool.geoip import Locator
@@ -24,6 +26,9 @@ from peerpool.metrics import Metrics
 from peerpool.pages import Pages
 from peerpool.settings import Settings, load_settings
 from peerpool.signalling import NATIVE, WEBTORRENT, Hub, SocketEndpoint
+
+if TYPE_CHECKING:
+    from peerpool.bus import Bus
 
 # How soon a new database or map is in force (seconds); looking costs a system call a file.
 LOCATOR_REFRESH_S = 10.0
@@ -41,6 +46,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     tracker = Tracker(random.SystemRandom(), limits, ice_servers=settings.ice_servers)
     locator = Locator(settings.geoip_databases, settings.site_map)
     hub = Hub(tracker, settings.max_connections, locator.locate)
+    bus = _bus(hub, settings.redis_url)
     assets = Assets.of_this_package()
     pages = Pages(settings)
     metrics = Metrics(hub)
@@ -49,6 +55,8 @@ def create_app(settings: Settings | None = None) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await assets.refresh()
         tasks = [asyncio.create_task(hub.run_timer()), asyncio.create_task(_watch(locator))]
+        if bus is not None:
+            tasks.append(asyncio.create_task(bus.run()))
         try:
             yield
         finally:
@@ -78,6 +86,17 @@ def create_app(settings: Settings | None = None) -> Starlette:
     )
     app.state.hub = hub
     return app
+
+
+def _bus(hub: Hub, url: str) -> Bus | None:
+    """Return the way to other trackers, if there is to be one. Raises ConfigError."""
+    if not url:
+        return None
+    try:
+        from peerpool.bus import Bus  # noqa: PLC0415 - redis is optional
+    except ImportError:
+        raise ConfigError("redis_url needs the redis package: pip install 'media-peerpool[redis]'") from None
+    return Bus(hub, url)
 
 
 async def _watch(locator: Locator) -> None:

@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="run tracker, signalling and bundle server")
     serve.add_argument("--host", help="address to listen on (default 127.0.0.1)")
     serve.add_argument("--port", type=int, help="port to listen on (default 8080)")
+    serve.add_argument("--redis", metavar="URL", help="share swarms with other trackers over this Redis")
     serve.add_argument("--config", type=Path, help="settings file (default ./peerpool.toml if there is one)")
     serve.set_defaults(run=_serve)
 
@@ -77,7 +78,8 @@ def _serve(args: argparse.Namespace) -> int:
     from peerpool.server import make_server  # noqa: PLC0415
     from peerpool.settings import load_settings  # noqa: PLC0415
 
-    settings = load_settings(args.config, overrides={"host": args.host, "port": args.port})
+    overrides = {"host": args.host, "port": args.port, "redis_url": args.redis}
+    settings = load_settings(args.config, overrides=overrides)
     app = create_app(settings)
     open_files = _raise_file_limit()
     capacity = min(settings.max_connections, max(0, open_files - 64))

@@ -47,6 +47,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     demo_src: str = ""
     # Quick links on the demo page.
     demo_streams: list[DemoStream] = field(default_factory=list)
+    # redis://HOST:PORT/DB of the Redis over which several trackers share their swarms; without one this one is alone.
+    redis_url: str = ""
     # Where picows is installed, hand frames from the socket straight to the tracker and not through ASGI.
     direct_sockets: bool = True
     # Proxies whose X-Forwarded-For is believed, as uvicorn's --forwarded-allow-ips has it.

@@ -21,7 +21,7 @@ from starlette.websockets import WebSocket
 from peerpool.core.constants import CLOSE_UNSUPPORTED_DATA
 from peerpool.core.errors import HostileFrame, TheirError
 from peerpool.core.places import NOWHERE, Place
-from peerpool.core.state import Close, Command, Send
+from peerpool.core.state import Close, Command, Forward, Send
 from peerpool.core.swarm import ConnectionId, Family
 from peerpool.core.tracker import Message, Tracker
 from peerpool.outbox import Outbox, Sink
@@ -63,6 +63,10 @@ def nowhere(_address: str) -> Place:
     return NOWHERE
 
 
+def _nowhere_else(_command: Forward) -> None:
+    """Lose a message for another node: without a bus there is none."""
+
+
 class Hub:
     """Owns the tracker and the outboxes of all sockets."""
 
@@ -77,6 +81,8 @@ class Hub:
         self.tracker = tracker
         self._locate = locate
         self.loop_lag_s = 0.0
+        # Where messages for members at other nodes go; replaced by the bus (bus.py) where there is one.
+        self.forward: Callable[[Forward], None] = _nowhere_else
         self.dropped_offers = 0
         self.slow_readers = 0
         self._max_connections = max_connections
@@ -123,6 +129,14 @@ class Hub:
         outbox.discard()
         self._perform(self.tracker.connection_closed(connection_id, self._clock()))
 
+    def now(self) -> float:
+        """Return the tracker's time, in seconds."""
+        return self._clock()
+
+    def perform(self, commands: list[Command]) -> None:
+        """Carry out what the tracker commands of its own accord."""
+        self._perform(commands)
+
     def drain(self) -> None:
         """Send everybody away, because the process ends."""
         self._perform(self.tracker.drain())
@@ -139,6 +153,9 @@ class Hub:
 
     def _perform(self, commands: list[Command]) -> None:
         for command in commands:
+            if isinstance(command, Forward):
+                self.forward(command)
+                continue
             entry = self._outboxes.get(command.connection)
             if entry is None:
                 continue

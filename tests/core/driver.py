@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from peerpool.core import messages as m
 from peerpool.core.limits import Limits
 from peerpool.core.places import NOWHERE, Place
-from peerpool.core.state import Close, Command, Send
+from peerpool.core.state import Close, Command, Forward, Send
 from peerpool.core.swarm import Family
 from peerpool.core.torrent_messages import Announce, AnnounceReply, Event, TorrentOffer
 from peerpool.core.tracker import Message, Tracker
@@ -29,6 +29,7 @@ class Driver:
         self.tracker = Tracker(random.Random(seed), limits, **options)
         self.inboxes: dict[int, list[object]] = {}
         self.closes: dict[int, int] = {}
+        self.forwarded: list[Forward] = []
         self._next_id = 1
 
     def open(self, family: Family = Family.NATIVE, place: Place = NOWHERE) -> int:
@@ -54,6 +55,9 @@ class Driver:
 
     def perform(self, commands: list[Command]) -> None:
         for command in commands:
+            if isinstance(command, Forward):
+                self.forwarded.append(command)
+                continue
             assert command.connection not in self.closes, f"{command} after its connection was closed"
             match command:
                 case Send():

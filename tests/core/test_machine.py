@@ -12,7 +12,7 @@ from peerpool.core import messages as m
 from peerpool.core.errors import BadFrame
 from peerpool.core.limits import Limits
 from peerpool.core.places import NOWHERE, Place
-from peerpool.core.state import Close, Command, Send
+from peerpool.core.state import Close, Command, Forward, Send
 from peerpool.core.swarm import Family
 from peerpool.core.torrent_messages import (
     Announce,
@@ -74,6 +74,7 @@ class TrackerMachine(RuleBasedStateMachine):
     def obey(self, speaker: int | None, commands: list[Command]) -> None:
         """Check every command against the model, and follow it."""
         for command in commands:
+            assert not isinstance(command, Forward), "there is no other node"
             assert command.connection in self.open, "a command for a connection that is not open"
             if isinstance(command, Close):
                 self.forget(command.connection)

@@ -100,7 +100,7 @@ def test_of_one_site_only_a_few_are_chosen() -> None:
     for seed in range(20):
         chosen = Nearest().choose(members[0].swarm, members[0], 8, (), random.Random(seed))
         near = chosen[:4]
-        assert sum(member.subnet == members[0].subnet for member in near) <= SAME_SITE_MAX + 1
+        assert sum(member.place.subnet == members[0].place.subnet for member in near) <= SAME_SITE_MAX + 1
 
 
 def test_without_places_the_nearest_by_round_trip_are_chosen_and_some_of_the_others() -> None:

@@ -29,7 +29,7 @@ CELL_ID_BYTES: Final = 4
 class Cell:
     """Members at one place. They sit in a list, so that drawing some of them at random costs no scan."""
 
-    __slots__ = ("hinted_at", "hinted_size", "id", "level", "members", "path", "stands", "turned")
+    __slots__ = ("elsewhere", "hinted_at", "hinted_size", "id", "level", "members", "path", "stands", "turned")
 
     def __init__(self, level: Level, path: Path) -> None:
         # The same at every tracker, and says nothing of the place to who does not know it.
@@ -37,6 +37,8 @@ class Cell:
         self.level = level
         self.path = path
         self.members: list[Member] = []
+        # At other nodes, and not among `members` (federation.py).
+        self.elsewhere = 0
         self.stands = level is Level.WORLD
         # When members were last told of this cell and its size then, and whether it began or ceased to stand since.
         self.turned = False
@@ -44,7 +46,7 @@ class Cell:
         self.hinted_size = 0
 
     def __len__(self) -> int:
-        return len(self.members)
+        return len(self.members) + self.elsewhere
 
     def draw(self, count: int, rng: Rng) -> list[Member]:
         """Return up to `count` members, distinct and in random order."""
@@ -54,17 +56,17 @@ class Cell:
     @property
     def news(self) -> bool:
         """Whether its members are to hear how large their cluster is: this is it, was it, or has come to be it."""
-        changed = abs(len(self.members) - self.hinted_size) >= HINT_CHANGE_RATIO * self.hinted_size
+        changed = abs(len(self) - self.hinted_size) >= HINT_CHANGE_RATIO * self.hinted_size
         return self.turned or (self.stands and changed)
 
     def told(self, now: float) -> None:
         """Note that its members were told, at `now`."""
-        self.turned, self.hinted_at, self.hinted_size = False, now, len(self.members)
+        self.turned, self.hinted_at, self.hinted_size = False, now, len(self)
 
     def settle(self, cluster_min: int) -> None:
         """Stand or fall by the size."""
         if self.level is not Level.WORLD:
-            stands = len(self.members) >= (FALLS_AT * cluster_min if self.stands else cluster_min)
+            stands = len(self) >= (FALLS_AT * cluster_min if self.stands else cluster_min)
             self.turned |= stands is not self.stands
             self.stands = stands
 
@@ -72,19 +74,30 @@ class Cell:
 class Cells:
     """All cells of one swarm that have members. One of `cluster_min` members begins to stand for itself."""
 
-    __slots__ = ("_by_path", "_cluster_min", "world")
+    __slots__ = ("_areas", "_cluster_min", "_sites", "world")
 
     def __init__(self, cluster_min: int) -> None:
         self._cluster_min = cluster_min
         self.world = Cell(Level.WORLD, ())
-        self._by_path: dict[Path, Cell] = {}
+        # By path; sites apart, for there are as many as members.
+        self._areas: dict[Path, Cell] = {}
+        self._sites: dict[Path, Cell] = {}
 
     def __len__(self) -> int:
-        return 1 + len(self._by_path)
+        return 1 + len(self._areas) + len(self._sites)
 
     def __iter__(self) -> Iterator[Cell]:
+        yield from self.areas()
+        yield from self._sites.values()
+
+    def areas(self) -> Iterator[Cell]:
+        """Yield all but the sites."""
         yield self.world
-        yield from self._by_path.values()
+        yield from self._areas.values()
+
+    def settle(self, cell: Cell) -> None:
+        """Let a cell stand or fall whose members elsewhere have become more or fewer."""
+        cell.settle(self._cluster_min)
 
     def clusters(self) -> Iterator[tuple[Cell, int]]:
         """Yield each cell that stands, and how many of its members are in no tighter one that does."""
@@ -93,10 +106,10 @@ class Cells:
             # What the tightest standing cell around it has counted too.
             for length in range(len(path) - 1, -1, -1):
                 if path and path[:length] in own:
-                    own[path[:length]] -= len(self._by_path[path])
+                    own[path[:length]] -= len(self._get(path))
                     break
         for path, count in own.items():
-            yield (self._by_path[path] if path else self.world), count
+            yield self._get(path), count
 
     def add(self, member: Member, place: Place = NOWHERE) -> None:
         """Put `member` into its cells, loosest first. A level at which its place is unknown has none."""
@@ -120,15 +133,22 @@ class Cells:
                 cell.members[slot] = last
                 last.slots[last.cells.index(cell)] = slot
             if not cell.members and cell is not self.world:
-                del self._by_path[cell.path]
+                del self._of(cell.level)[cell.path]
             cell.settle(self._cluster_min)
         member.slots = []
 
     def _cell(self, level: Level, path: Path) -> Cell:
-        cell = self._by_path.get(path)
+        cells = self._of(level)
+        cell = cells.get(path)
         if cell is None:
-            cell = self._by_path[path] = Cell(level, path)
+            cell = cells[path] = Cell(level, path)
         return cell
+
+    def _of(self, level: Level) -> dict[Path, Cell]:
+        return self._sites if level is Level.SITE else self._areas
+
+    def _get(self, path: Path) -> Cell:
+        return self._of(Level(len(path)))[path] if path else self.world
 
 
 def cluster_of(member: Member) -> Cell:

@@ -181,6 +181,9 @@ class Gone(TrackerFrame, tag="gone", frozen=True):
     peer: str
 
 
+RelayedFrame = OfferFrom | AnswerFrom | CandidateFrom | DeclineFrom | Gone
+
+
 class Hint(TrackerFrame, tag="hint", frozen=True):
     """The member's cluster is another, or has another size."""
 

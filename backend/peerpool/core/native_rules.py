@@ -17,6 +17,7 @@ from peerpool.core import messages as m
 from peerpool.core.clusters import cluster_of
 from peerpool.core.coordinates import Coordinate, Sample, beside, corrected, surprise
 from peerpool.core.errors import BadFrame, NotJoined
+from peerpool.core.relays import relay
 from peerpool.core.state import RTT_ERROR_BOUNDS, Connection, State
 from peerpool.core.swarm import Family, Member, SwarmKey
 
@@ -81,7 +82,7 @@ def _find(state: State, member: Member, peer_id: str) -> Member | None:
     """Return the member `peer_id` of the same swarm, or tell the sender that it is gone."""
     if peer_id == member.peer_id:
         raise BadFrame("a message to oneself")
-    other = member.swarm.get(peer_id)
+    other = member.swarm.find(peer_id)
     if other is None:
         state.send(member.connection, m.Gone(peer_id))
     return other
@@ -90,41 +91,26 @@ def _find(state: State, member: Member, peer_id: str) -> Member | None:
 def _offer(state: State, _connection: Connection, member: Member, message: m.Offer, now: float) -> None:
     other = _find(state, member, message.to)
     if other is not None:
-        member.record_offer(other.peer_id, state.limits, now)
-        _relay(state, other, m.OfferFrom(member.peer_id, message.sdp))
+        relay(state, member, other, m.OfferFrom(member.peer_id, message.sdp), now)
 
 
 def _answer(state: State, _connection: Connection, member: Member, message: m.Answer, now: float) -> None:
     other = _find(state, member, message.to)
-    if other is None:
-        return
-    offer = other.live_offer(member.peer_id, now)
-    if offer is None or offer.is_answered:
-        return  # late or invented: the offerer has nothing it could apply this to
-    offer.is_answered = True
-    _relay(state, other, m.AnswerFrom(member.peer_id, message.sdp))
+    if other is not None:
+        relay(state, member, other, m.AnswerFrom(member.peer_id, message.sdp), now)
 
 
 def _candidate(state: State, _connection: Connection, member: Member, message: m.Candidate, now: float) -> None:
     other = _find(state, member, message.to)
-    if other is None:
-        return
-    if member.live_offer(other.peer_id, now) is None and other.live_offer(member.peer_id, now) is None:
-        return
-    _relay(state, other, m.CandidateFrom(member.peer_id, message.candidate, message.mid, message.line))
+    if other is not None:
+        candidate = m.CandidateFrom(member.peer_id, message.candidate, message.mid, message.line)
+        relay(state, member, other, candidate, now)
 
 
 def _decline(state: State, _connection: Connection, member: Member, message: m.Decline, now: float) -> None:
     other = _find(state, member, message.to)
-    if other is None or other.live_offer(member.peer_id, now) is None:
-        return
-    other.forget_offer(member.peer_id)
-    _relay(state, other, m.DeclineFrom(member.peer_id))
-
-
-def _relay(state: State, to: Member, message: m.OfferFrom | m.AnswerFrom | m.CandidateFrom | m.DeclineFrom) -> None:
-    state.totals.relays[str(message.__struct_config__.tag)] += 1
-    state.send(to.connection, message)
+    if other is not None:
+        relay(state, member, other, m.DeclineFrom(member.peer_id), now)
 
 
 def _want(state: State, connection: Connection, member: Member, message: m.Want, _now: float) -> None:

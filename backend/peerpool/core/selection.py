@@ -57,7 +57,7 @@ class Nearest:
             return []
         choice = _Choice(asker, excluded, rng)
         cluster = cluster_of(asker)
-        outsiders = len(swarm) - len(cluster)
+        outsiders = len(swarm.cells.world) - len(cluster)
         long_links = min(LONG_LINKS_MAX, count // WANTED_PER_LONG_LINK, outsiders)
         inside = count - long_links
         for cell in reversed(asker.cells):
@@ -135,8 +135,8 @@ class _Choice:
         return rtt_ms - SUPPLY_WORTH_MS * supply(self._asker.holdings, member.holdings)
 
     def _is_crowded(self, member: Member) -> bool:
-        same = sum(other.subnet == member.subnet for other in self.taken)
-        return member.subnet != "" and same >= SAME_SUBNET_MAX
+        subnet = member.place.subnet
+        return subnet != "" and sum(other.place.subnet == subnet for other in self.taken) >= SAME_SUBNET_MAX
 
 
 def _most_of(cell: Cell) -> int:

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from msgspec import Struct
+
 from peerpool.core.clusters import Cell
 from peerpool.core.errors import Full
 from peerpool.core.limits import Limits, TokenBucket
-from peerpool.core.messages import TrackerFrame
+from peerpool.core.messages import RelayedFrame, TrackerFrame
 from peerpool.core.places import NOWHERE, Place
 from peerpool.core.selection import Selection
 from peerpool.core.swarm import ConnectionId, Family, Member, Rng, SwarmKey, Swarms
@@ -35,7 +37,23 @@ class Close(NamedTuple):
     reason: str
 
 
-Command = Send | Close
+class Relayed(Struct, frozen=True):
+    """A message of a member to one at another node."""
+
+    content: str
+    from_: str
+    to: str
+    message: RelayedFrame
+
+
+class Forward(NamedTuple):
+    """Command: hand a message to another node."""
+
+    node: str
+    relayed: Relayed
+
+
+Command = Send | Close | Forward
 
 
 class Admission(NamedTuple):
@@ -173,12 +191,18 @@ class State:
         self.swarms.leave(member)
         self.totals.leaves += 1
         self._note_resize(member)
+        if len(member.swarm) == 0:  # there may be members at other nodes; nobody here asks for them
+            for cell in member.swarm.cells:
+                self.resized.pop(cell, None)
 
     def _note_resize(self, member: Member) -> None:
-        if member.swarm.key.family is not Family.NATIVE:
-            return
-        for cell in member.cells:
-            if not cell.members:
-                self.resized.pop(cell, None)
-            elif cell.news:
-                self.resized[cell] = None
+        if member.swarm.key.family is Family.NATIVE:
+            for cell in member.cells:
+                self.note_resize(cell)
+
+    def note_resize(self, cell: Cell) -> None:
+        """Note a cell whose members may have to hear of its size."""
+        if not cell.members:
+            self.resized.pop(cell, None)
+        elif cell.news:
+            self.resized[cell] = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from peerpool.core.clusters import Cell, Cells
 from peerpool.core.coordinates import Coordinate
@@ -53,8 +53,25 @@ class PendingOffer:
     is_answered: bool = False
 
 
+# Of members at other nodes, who have none here.
+NO_CONNECTION: Final = 0
+# Senders at other nodes that no digest has named yet.
+STRANGERS_MAX: Final = 256
+
+
+class RemoteView:
+    """What another node said of a swarm last: some of its members, and how many there are at which places."""
+
+    __slots__ = ("expires_at", "members", "sizes")
+
+    def __init__(self) -> None:
+        self.expires_at = 0.0
+        self.members: dict[str, Member] = {}
+        self.sizes: dict[tuple[str, ...], int] = {}
+
+
 class Member:
-    """One member of one swarm, bound to the connection that announced it.
+    """One member of one swarm, bound to the connection that announced it, or to another node.
 
     `degree` is how many neighbours it is believed to have: what it reported, plus introductions since.
     `cells` are those it is in, loosest first, and `slots` where in each; `clusters.py` keeps them.
@@ -62,8 +79,8 @@ class Member:
     """
 
     __slots__ = (
-        "announced_at", "cells", "connection", "coordinate", "degree", "holdings", "is_seed", "peer_id", "sent",
-        "slots", "subnet", "swarm", "told_cluster", "told_size",
+        "announced_at", "cells", "connection", "coordinate", "degree", "holdings", "is_seed", "node", "peer_id",
+        "place", "sent", "slots", "swarm", "told_cluster", "told_size",
     )  # fmt: skip
 
     def __init__(self, peer_id: str, connection: ConnectionId, swarm: Swarm, now: float) -> None:
@@ -77,7 +94,9 @@ class Member:
         self.told_cluster: Cell | None = None
         self.cells: tuple[Cell, ...] = ()
         self.slots: list[int] = []
-        self.subnet = ""
+        self.place = NOWHERE
+        # Which other node it is at; empty for our own.
+        self.node = ""
         # What its reports say; None and empty until the first.
         self.coordinate: Coordinate | None = None
         self.holdings: tuple[Holding, ...] = ()
@@ -110,7 +129,7 @@ class Member:
 class Swarm:
     """All who want one content, and the cells they are in."""
 
-    __slots__ = ("_by_id", "bucket", "cells", "completed", "key", "seeds")
+    __slots__ = ("_by_id", "bucket", "cells", "completed", "key", "seeds", "shown", "strangers", "views")
 
     def __init__(self, key: SwarmKey, limits: Limits, now: float) -> None:
         self.key = key
@@ -118,6 +137,11 @@ class Swarm:
         self.seeds = 0
         self.completed = 0
         self.cells = Cells(limits.cluster_min)
+        # By node; and who sent something from one and is in no view of it.
+        self.views: dict[str, RemoteView] = {}
+        self.strangers: dict[str, Member] = {}
+        # Peer ids in our last digest.
+        self.shown: list[str] = []
         self._by_id: dict[str, Member] = {}
 
     def __len__(self) -> int:
@@ -127,12 +151,37 @@ class Swarm:
         return iter(self._by_id.values())
 
     def get(self, peer_id: str) -> Member | None:
-        """Return the member called `peer_id`."""
+        """Return the member called `peer_id` that is here."""
         return self._by_id.get(peer_id)
+
+    def find(self, peer_id: str) -> Member | None:
+        """Return the member called `peer_id`, here or at a node that told of it."""
+        found = self._by_id.get(peer_id) or self.strangers.get(peer_id)
+        if found is None:
+            for view in self.views.values():
+                found = view.members.get(peer_id)
+                if found is not None:
+                    break
+        return found
+
+    def make_remote(self, peer_id: str, node: str, place: Place, now: float) -> Member:
+        """Put a member that another node told of into its cells."""
+        member = self.strangers.pop(peer_id, None) or Member(peer_id, NO_CONNECTION, self, now)
+        member.node, member.place = node, place
+        self.cells.add(member, place)
+        return member
+
+    def remember(self, peer_id: str, node: str, now: float) -> Member:
+        """Remember who sent something from another node, so that the answer finds the way back."""
+        if len(self.strangers) >= STRANGERS_MAX:
+            del self.strangers[next(iter(self.strangers))]
+        member = self.strangers[peer_id] = Member(peer_id, NO_CONNECTION, self, now)
+        member.node = node
+        return member
 
     def add(self, member: Member, place: Place) -> None:
         """Take in `member`, whose peer id must be new here."""
-        member.subnet = place.subnet
+        member.place = place
         self._by_id[member.peer_id] = member
         self.cells.add(member, place)
 

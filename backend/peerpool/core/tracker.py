@@ -18,10 +18,11 @@ from peerpool.core import messages as m
 from peerpool.core import native_rules, torrent_rules
 from peerpool.core.clusters import Cell, cluster_of
 from peerpool.core.errors import BadFrame, Crowded, HostileFrame, RateLimited, TheirError, Unauthorized
+from peerpool.core.federation import Digest, digest_received, digests, expire, relay_received
 from peerpool.core.limits import MS_PER_S, Limits
 from peerpool.core.places import NOWHERE, Level, Place
 from peerpool.core.selection import Nearest, Selection
-from peerpool.core.state import Admission, AdmissionRule, Close, Command, Connection, State, Totals
+from peerpool.core.state import Admission, AdmissionRule, Close, Command, Connection, Relayed, State, Totals
 from peerpool.core.swarm import ConnectionId, Family, Rng, Swarms
 from peerpool.core.torrent_messages import Failure, Scrape, TorrentMessage
 
@@ -164,6 +165,25 @@ class Tracker:
         deadlines += [cell.hinted_at + self._limits.hint_interval_s for cell in self._state.resized]
         return min(deadlines)
 
+    def digests(self, node: str) -> list[Digest]:
+        """Return what `node`, which is this one, has to say to the others."""
+        return digests(self._state, node)
+
+    def digest_received(self, digest: Digest, now: float) -> list[Command]:
+        """Take what another node says of a swarm."""
+        digest_received(self._state, digest, now)
+        return self._take_commands()
+
+    def relay_received(self, node: str, relayed: Relayed, now: float) -> list[Command]:
+        """Take a message of a member of another node."""
+        relay_received(self._state, node, relayed, now)
+        return self._take_commands()
+
+    def expire_views(self, now: float) -> list[Command]:
+        """Forget nodes that were not heard of for a while; to be called every second or so where there are others."""
+        expire(self._state, now)
+        return self._take_commands()
+
     def drain(self) -> list[Command]:
         """Tell every native client to come back after a while, spread so that rejoins stay bounded; close all."""
         self._is_draining = True
@@ -254,6 +274,8 @@ class Tracker:
             return  # it is as it was again
         cell.told(now)
         for member in cell.members:
+            if member.node:
+                continue  # its own node tells it
             cluster = cluster_of(member)
             change = abs(len(cluster) - member.told_size)
             if cluster is not member.told_cluster or change >= c.HINT_CHANGE_RATIO * member.told_size:
