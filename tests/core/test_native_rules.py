@@ -467,3 +467,18 @@ def test_an_address_has_a_bound_of_sockets_and_is_forgotten_with_the_last() -> N
     assert not driver.tracker.is_crowded(LINE)
     driver.hang_up(other)
     assert driver.tracker.table_sizes()["sites"] == 0
+
+
+def test_a_site_s_number_is_told_only_where_it_is_a_cluster() -> None:
+    driver = Driver(Limits(cluster_min=2))
+    alone, _ = driver.join(place=BERLIN._replace(site="192.0.2.1/32"))
+    welcome = driver.last(alone, m.Welcome)
+    assert isinstance(welcome.cells, list)
+    assert len(welcome.cells) == 4
+    office = [driver.join(place=BERLIN._replace(site="192.0.2.2/32"))[0] for _ in range(2)]
+    welcome = driver.last(office[1], m.Welcome)
+    assert isinstance(welcome.cells, list)
+    assert len(welcome.cells) == 5
+    assert welcome.cluster == welcome.cells[-1]
+    driver.wait(5)
+    assert driver.last(office[0], m.Hint).cluster == welcome.cluster

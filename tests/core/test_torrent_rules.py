@@ -5,6 +5,7 @@ from __future__ import annotations
 from peerpool.core import constants as c
 from peerpool.core import messages as m
 from peerpool.core.limits import Limits, Rate
+from peerpool.core.places import Place
 from peerpool.core.swarm import Family
 from peerpool.core.torrent_messages import (
     Announce,
@@ -191,3 +192,17 @@ def test_families_never_meet_even_over_one_info_hash() -> None:
     driver.say(socket, Announce(info_hash, A, Event.STARTED, False, [TorrentOffer("1", b"{}")]))
     assert driver.take(native) == []
     assert len(driver.tracker.swarms) == 2
+
+
+def test_offers_go_to_members_of_the_same_place_first() -> None:
+    driver = Driver(Limits(cluster_min=3))
+    berlin, paris = (Place("EU", country, isp) for country, isp in (("DE", "AS1"), ("FR", "AS2")))
+    near = [driver.open(Family.WEBTORRENT, berlin) for _ in range(3)]
+    far = [driver.open(Family.WEBTORRENT, paris) for _ in range(30)]
+    for number, connection in enumerate(near + far):
+        driver.announce(connection, peer(f"p{number}"))
+    driver.announce(near[0], peer("p0"), Event.UPDATE, offers=2)
+    offered = [
+        connection for connection in near + far if any(isinstance(one, OfferNotice) for one in driver.take(connection))
+    ]
+    assert offered == near[1:]

@@ -17,6 +17,7 @@ from peerpool.core import messages as m
 from peerpool.core.clusters import cluster_of
 from peerpool.core.coordinates import Coordinate, Sample, beside, corrected, surprise
 from peerpool.core.errors import BadFrame, NotJoined
+from peerpool.core.places import Level
 from peerpool.core.relays import relay
 from peerpool.core.state import RTT_ERROR_BOUNDS, Connection, State
 from peerpool.core.swarm import Family, Member, SwarmKey
@@ -55,7 +56,9 @@ def _join(state: State, connection: Connection, member: Member | None, message: 
     neighbours = _introduce(state, joined, message.want, ())
     cluster = cluster_of(joined)
     joined.told(cluster)
-    cells = [cell.id for cell in joined.cells[1:]] or UNSET
+    # A site's number could be turned back into an address by trying all: it is told where many share it only.
+    shown = [cell.id for cell in joined.cells[1:] if cell.level < Level.SITE or cell.stands]
+    cells = shown or UNSET
     welcome = m.Welcome(
         joined.peer_id, neighbours, len(cluster), state.ice_servers, cells=cells, cluster=m.cluster_id(cluster)
     )

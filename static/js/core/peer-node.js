@@ -15,6 +15,7 @@
 
 import { uploadAllowance } from "./allowance.js";
 import { Announcer } from "./announcer.js";
+import { CELLS_MAX } from "./constants.js";
 import { Downloads } from "./downloads.js";
 import { refKey } from "./identity.js";
 import { Ledger } from "./ledger.js";
@@ -123,6 +124,7 @@ export class PeerNode {
   /** @param {Clustering} clustering  now @param {number} nowMs */
   clustered({ cluster, clusterSize }, nowMs) {
     this._clusterSize = clusterSize;
+    if (cluster !== null && !this._cells.includes(cluster)) this._cells = [...this._cells, cluster].slice(-CELLS_MAX);
     this._neighbourhood.placed(this._cells, cluster);
     this._downloads.reconsiderAll(nowMs);
   }

@@ -685,3 +685,12 @@ test("a claim from outside the cluster is not waited for, and not passed on", ()
   node.timerFired(node.nextTimerMs);
   assert.ok(doings(node).includes("fetch"));
 });
+
+test("a cluster that was not among our cells is one of them from then on", () => {
+  const node = nodeOf();
+  greet(node);
+  node.joined(BERLIN, 0);
+  node.clustered({ cluster: 9, clusterSize: 50 }, 0);
+  const places = sent(node).filter((frame) => frame.type === FRAME.PLACE);
+  assert.deepEqual(places.at(-1), { type: FRAME.PLACE, cells: [1, 2, 9], to: 1 });
+});
