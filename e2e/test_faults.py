@@ -13,7 +13,7 @@ from e2e.harness.viewers import NeverTrue, Viewer, wait_until
 
 
 async def sharing(swarm: Swarm, timeout_s: float = 20) -> None:
-    """Wait until every viewer has a neighbour, and gets something from one or gives: who fetches for all asks nobody."""
+    """Wait until every viewer has a neighbour, and takes from one or gives: who fetches for all asks nobody."""
 
     async def everyone() -> bool:
         rows = (await swarm.snapshot()).rows
