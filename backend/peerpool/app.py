@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from peerpool.core.tracker import Tracker
 from peerpool.geoip import Locator
 from peerpool.metrics import Metrics
 from peerpool.pages import Pages
+from peerpool.randomness import TrackerRandom
 from peerpool.settings import Settings, load_settings
 from peerpool.signalling import NATIVE, WEBTORRENT, Hub, SocketEndpoint
 
@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     """Return the application. `app.state.hub` is its hub, for the server that drains it."""
     settings = settings or load_settings()
     limits = Limits(cluster_min=settings.cluster_min, max_site_connections=settings.max_connections_per_address)
-    tracker = Tracker(random.SystemRandom(), limits, ice_servers=settings.ice_servers)
+    tracker = Tracker(TrackerRandom(), limits, ice_servers=settings.ice_servers)
     locator = Locator(settings.geoip_databases, settings.site_map)
     hub = Hub(tracker, settings.max_connections, locator.locate)
     bus = _bus(hub, settings.redis_url)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import resource
 import socket
 import sys
@@ -13,6 +12,7 @@ from collections.abc import AsyncIterator
 from peerpool.core.limits import Limits, Rate
 from peerpool.core.tracker import Tracker
 from peerpool.geoip import Locator
+from peerpool.randomness import TrackerRandom
 from peerpool.server import make_server
 from peerpool.settings import Settings
 from peerpool.signalling import NATIVE, WEBTORRENT, Hub, SocketEndpoint
@@ -30,7 +30,7 @@ def main() -> None:
     limits = Limits(
         connection_rate=unbounded, site_rate=unbounded, swarm_rate=unbounded, max_site_connections=1_000_000
     )
-    hub = Hub(Tracker(random.SystemRandom(), limits), settings.max_connections, Locator().locate)
+    hub = Hub(Tracker(TrackerRandom(), limits), settings.max_connections, Locator().locate)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
