@@ -6,7 +6,6 @@ Bytes, round trips and holdings are what clients claim. A site is named by its n
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import islice
 from typing import Final
 
 from msgspec import Struct
@@ -159,7 +158,7 @@ def find_peers(swarms: Iterable[Swarm], hex_name: str) -> list[Member]:
     """Return the members of this id; a torrent client has one in each of its swarms."""
     names = {family: _from_hex(hex_name, family) for family in Family}
     found = (swarm.get(names[swarm.key.family]) for swarm in swarms)
-    return list(islice((member for member in found if member is not None), ROWS_MAX))
+    return [member for member in found if member is not None][:ROWS_MAX]
 
 
 def hex_id(name: str, family: Family) -> str:
