@@ -92,6 +92,9 @@ function sourceOf(url, number) {
     rangeStart: null,
     rangeEnd: null,
     durationSec: 6,
+    expectedBytes: 1_000_000,
+    live: false,
+    type: "file",
   };
 }
 

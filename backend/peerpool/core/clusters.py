@@ -50,8 +50,14 @@ class Cell:
 
     def draw(self, count: int, rng: Rng) -> list[Member]:
         """Return up to `count` members, distinct and in random order."""
-        size = len(self.members)
-        return [self.members[i] for i in rng.sample(range(size), k=min(count, size))]
+        members, size = self.members, len(self.members)
+        if count * 2 >= size:
+            return [members[i] for i in rng.sample(range(size), k=min(count, size))]
+        # Several times quicker than a sample where few are the same: a dict keeps the order in which they were drawn.
+        chosen: dict[int, None] = {}
+        while len(chosen) < count:
+            chosen[int(rng.random() * size)] = None
+        return [members[i] for i in chosen]
 
     @property
     def news(self) -> bool:

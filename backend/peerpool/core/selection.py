@@ -103,6 +103,8 @@ class _Choice:
         if wanted <= 0 or len(cell) <= 1:
             return
         # Enough are drawn that `wanted` remain however many of them are unwanted.
+        # To who has reported nothing, as to every torrent client, all are as near.
+        near = near and (self._asker.coordinate is not None or bool(self._asker.holdings))
         per_wanted = DRAWN_PER_NEAR if near else DRAWN_PER_WANTED
         drawn = cell.draw(wanted * per_wanted + len(self._unwanted), self._rng)
         candidates = [

@@ -41,6 +41,9 @@ class Rng(Protocol):
     def randbytes(self, n: int, /) -> bytes:
         """Return `n` random bytes."""
 
+    def random(self) -> float:
+        """Return a number from 0 to below 1."""
+
     def sample(self, population: range, /, k: int) -> list[int]:
         """Return `k` distinct numbers of `population`, in random order."""
 
