@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import random
 import statistics
 import tempfile
@@ -26,9 +25,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
+from bench.processes import resident_bytes
+from e2e.harness.raw_frames import HANDSHAKE, masked
 from e2e.harness.tracker import Tracker
 
-PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 JOIN_EVERY_S: Final = 0.25
 SETTLE_S: Final = 3.0
 HTTP_PATHS: Final = (
@@ -41,23 +41,6 @@ HTTP_PATHS: Final = (
     "/signal",
 )
 CONTENT: Final = "a" * 40
-HANDSHAKE: Final = (
-    "GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: peerpool.1\r\n\r\n"
-)
-
-
-def masked(payload: bytes, opcode: int = 1, fin: bool = True, claimed: int | None = None) -> bytes:
-    """Return a client's frame; `claimed` is a length that need not be true."""
-    length = len(payload) if claimed is None else claimed
-    head = bytes([(0x80 if fin else 0) | opcode])
-    if length < 126:
-        head += bytes([0x80 | length])
-    elif length < 1 << 16:
-        head += bytes([0x80 | 126]) + length.to_bytes(2, "big")
-    else:
-        head += bytes([0x80 | 127]) + length.to_bytes(8, "big")
-    return head + bytes(4) + payload  # a mask of zeros changes nothing
 
 
 def some_json(rng: random.Random, depth: int = 0) -> Any:
@@ -201,7 +184,7 @@ async def attack(tracker: Tracker, sockets: int, seconds: float, quiet_s: float,
     """Measure in quiet, then under attack, then after it."""
     figures, rng = Figures(), random.Random(seed)
     await honest(tracker.port, [], figures, time.monotonic() + 1)  # whatever is made once is made
-    figures.before_bytes = _resident_bytes(tracker.pid)
+    figures.before_bytes = resident_bytes(tracker.pid)
     await honest(tracker.port, figures.quiet_ms, figures, time.monotonic() + quiet_s)
     until_s = time.monotonic() + seconds
     tasks = [
@@ -212,16 +195,12 @@ async def attack(tracker: Tracker, sockets: int, seconds: float, quiet_s: float,
     tasks.append(honest(tracker.port, figures.under_attack_ms, figures, until_s))
     running = asyncio.gather(*tasks)
     while not running.done():
-        figures.peak_bytes = max(figures.peak_bytes, _resident_bytes(tracker.pid))
+        figures.peak_bytes = max(figures.peak_bytes, resident_bytes(tracker.pid))
         await asyncio.wait([running], timeout=1)
     await running
     await asyncio.sleep(SETTLE_S)
-    figures.after_bytes = _resident_bytes(tracker.pid)
+    figures.after_bytes = resident_bytes(tracker.pid)
     return figures
-
-
-def _resident_bytes(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
 
 
 def report(figures: Figures, log: str) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from playwright.async_api import Browser
 
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -78,12 +79,28 @@ class Machine:
         return max(0.0, self.busy_s - self.own_s) / max(self.total_s, 0.01)
 
 
+def cpu_s(pid: int) -> float:
+    """Return the seconds of CPU a process has used."""
+    fields = _stat_fields(Path(f"/proc/{pid}/stat"))
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+
+
+def resident_bytes(pid: int) -> int:
+    """Return the resident memory of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
+
+
+def _stat_fields(stat: Path) -> list[str]:
+    # proc(5): what follows the name, which may have anything in it
+    return stat.read_text().rpartition(")")[2].split()
+
+
 def _own_ticks() -> int:
     ticks: dict[int, int] = {}
     children: defaultdict[int, list[int]] = defaultdict(list)
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            fields = path.read_text().rpartition(")")[2].split()
+            fields = _stat_fields(path)
         except OSError:  # it has just ended
             continue
         pid = int(path.parent.name)

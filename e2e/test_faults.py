@@ -28,10 +28,6 @@ async def assert_no_stalls(swarm: Swarm, but: Viewer | None = None) -> None:
         assert status.stalls == 0 or viewer is but, f"{viewer.name}: {status}; {viewer.messages[-5:]}"
 
 
-async def peer_bytes(swarm: Swarm) -> int:
-    return sum(status.bytes("fromPeers") for _, status in (await swarm.snapshot()).rows)
-
-
 def test_the_tracker_dies_and_comes_back(run: Run, browsers: Browsers, bed: Bed) -> None:
     async def scenario() -> None:
         swarm = Swarm(bed, browsers, "live")
@@ -39,10 +35,10 @@ def test_the_tracker_dies_and_comes_back(run: Run, browsers: Browsers, bed: Bed)
         await sharing(swarm)
 
         bed.tracker.kill()
-        shared_before = await peer_bytes(swarm)
+        shared_before = await swarm.peer_bytes()
         await asyncio.sleep(8)
         await assert_no_stalls(swarm)
-        assert await peer_bytes(swarm) > shared_before
+        assert await swarm.peer_bytes() > shared_before
         assert all(status.neighbours > 0 for _, status in (await swarm.snapshot()).rows)
 
         await asyncio.to_thread(bed.tracker.start)

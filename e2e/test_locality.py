@@ -92,7 +92,7 @@ def test_one_of_each_provider_share_across(run: Run, browsers: Browsers, located
             await swarm.all_joined()
 
             async def shared() -> bool:
-                return any([(await viewer.status()).bytes("fromPeers") > 0 for viewer in (first, second)])
+                return await swarm.peer_bytes() > 0
 
             await wait_until(shared, 20, "one of them gets something from the other")
 

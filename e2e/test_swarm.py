@@ -99,7 +99,7 @@ def test_switched_off_while_playing_it_goes_on_from_the_cdn(run: Run, browsers: 
         first, second = swarm.viewers
 
         async def shared() -> bool:
-            return any([(await viewer.status()).bytes("fromPeers") > 0 for viewer in (first, second)])
+            return await swarm.peer_bytes() > 0
 
         await wait_until(shared, 20, "one of them gets something from the other")
         await first.page.evaluate("() => PeerPool.configure({ enabled: false })")

@@ -11,20 +11,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pytest
 from websockets import Subprotocol
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from e2e.harness.raw_frames import HANDSHAKE, masked
+
 START_TIMEOUT_S = 30
+RECV_TIMEOUT_S = 10
 ROOT = Path(__file__).parents[1]
-
-
-def free_port() -> int:
-    """Find a TCP port that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class ServerProcess:
@@ -82,6 +80,35 @@ def _read_base(process: subprocess.Popen[str]) -> str:
     raise AssertionError(f"the server did not start:\n{seen}")
 
 
+def send(client: ClientConnection, **message: Any) -> None:
+    """Send a message of the native protocol."""
+    client.send(json.dumps(message))
+
+
+def receive(client: ClientConnection, kind: str) -> dict[str, Any]:
+    """Return the next message of type `kind`, skipping hints."""
+    while True:
+        message: dict[str, Any] = json.loads(client.recv(RECV_TIMEOUT_S))
+        if message["type"] == kind:
+            return message
+        assert message["type"] == "hint", message
+
+
+def join(client: ClientConnection, content: str, **options: Any) -> dict[str, Any]:
+    """Join and return the welcome."""
+    send(client, type="join", content=content, session="0123456789abcdef", **options)
+    return receive(client, "welcome")
+
+
+def close_code(client: ClientConnection) -> int:
+    """Read until the server closes the socket; return the code it gave."""
+    with pytest.raises(ConnectionClosed) as caught:
+        while True:
+            client.recv(RECV_TIMEOUT_S)
+    assert caught.value.rcvd is not None
+    return caught.value.rcvd.code
+
+
 @contextlib.contextmanager
 def stuck_client(server: ServerProcess, content: str) -> Iterator[str]:
     """Join with a socket that never reads again; yield its peer id. Written by hand, because libraries read for you."""
@@ -89,15 +116,10 @@ def stuck_client(server: ServerProcess, content: str) -> Iterator[str]:
     with socket.socket() as raw:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         raw.connect((host, int(port)))
-        raw.sendall(
-            b"GET /signal HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-            b"Sec-WebSocket-Protocol: peerpool.1\r\n\r\n"
-        )
+        raw.sendall(HANDSHAKE.format(path="/signal").encode())
         assert b"101" in raw.recv(2000)
-        payload = json.dumps({"type": "join", "content": content, "session": "0" * 16, "want": 0}).encode()
-        assert len(payload) < 126
-        raw.sendall(bytes([0x81, 0x80 | len(payload)]) + bytes(4) + payload)  # mask of zeros
+        message = {"type": "join", "content": content, "session": "0" * 16, "want": 0}
+        raw.sendall(masked(json.dumps(message).encode()))
         welcome = re.search(rb'"peer":"([0-9a-f]+)"', raw.recv(2000))
         assert welcome is not None
         yield welcome[1].decode()

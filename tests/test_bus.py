@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 from peerpool import cli
 from peerpool.core.federation import LEASE_S
 from websockets.sync.client import ClientConnection
 
-from tests.servers import ServerProcess, free_port, running_server
+from e2e.harness.child import free_port
+from tests.servers import ServerProcess, join, receive, running_server, send
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server")
 
-RECV_TIMEOUT_S = 10
 # A digest's interval, a pause before Redis is tried again, and what both take on a busy machine.
 HEARD_WITHIN_S = 20.0
 
@@ -56,22 +54,6 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
 def nodes(redis: RedisProcess) -> Iterator[tuple[ServerProcess, ServerProcess]]:
     with running_server(redis_url=redis.url) as one, running_server(redis_url=redis.url) as other:
         yield one, other
-
-
-def receive(client: ClientConnection, kind: str) -> dict[str, Any]:
-    while True:
-        message: dict[str, Any] = json.loads(client.recv(RECV_TIMEOUT_S))
-        if message["type"] == kind:
-            return message
-
-
-def send(client: ClientConnection, **message: Any) -> None:
-    client.send(json.dumps(message))
-
-
-def join(client: ClientConnection, content: str) -> dict[str, Any]:
-    send(client, type="join", content=content, session="0" * 16)
-    return receive(client, "welcome")
 
 
 def neighbours(client: ClientConnection) -> list[str]:

@@ -11,13 +11,12 @@ from peerpool.core import constants as c
 from peerpool.protocols.webtorrent import MAX_FRAME_BYTES
 from websockets import Subprotocol
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
 
 from tests.databases import provider, write_mmdb
-from tests.servers import ServerProcess, running_server, stuck_client
+from tests.servers import RECV_TIMEOUT_S, ServerProcess, close_code, running_server, stuck_client
 
 JOIN = json.dumps({"type": "join", "content": "d" * 40, "session": "0" * 16, "want": 0})
-RECV_TIMEOUT_S = 10
 
 
 @pytest.fixture(scope="module")
@@ -25,14 +24,6 @@ def direct(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     database = write_mmdb(tmp_path_factory.mktemp("geoip") / "asn.mmdb", {"93.184.0.0/16": provider(7)})
     with running_server(geoip_databases=json.dumps([str(database)]), admin_token="t") as running:
         yield running
-
-
-def close_code(client: ClientConnection) -> int:
-    with pytest.raises(ConnectionClosed) as caught:
-        while True:
-            client.recv(RECV_TIMEOUT_S)
-    assert caught.value.rcvd is not None
-    return caught.value.rcvd.code
 
 
 def test_a_frame_in_parts_is_put_together(direct: ServerProcess) -> None:

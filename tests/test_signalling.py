@@ -5,42 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from typing import Any
 
 import pytest
 from peerpool.core import constants as c
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
-from tests.servers import ServerProcess, running_server, stuck_client
-
-RECV_TIMEOUT_S = 10
-
-
-def send(client: ClientConnection, **message: Any) -> None:
-    client.send(json.dumps(message))
-
-
-def receive(client: ClientConnection, kind: str) -> dict[str, Any]:
-    """Return the next message of type `kind`, skipping hints."""
-    while True:
-        message: dict[str, Any] = json.loads(client.recv(RECV_TIMEOUT_S))
-        if message["type"] == kind:
-            return message
-        assert message["type"] == "hint", message
-
-
-def join(client: ClientConnection, content: str, **options: Any) -> dict[str, Any]:
-    send(client, type="join", content=content, session="0123456789abcdef", **options)
-    return receive(client, "welcome")
-
-
-def close_code(client: ClientConnection) -> int:
-    with pytest.raises(ConnectionClosed) as caught:
-        while True:
-            client.recv(RECV_TIMEOUT_S)
-    assert caught.value.rcvd is not None
-    return caught.value.rcvd.code
+from tests.servers import RECV_TIMEOUT_S, ServerProcess, close_code, join, receive, running_server, send, stuck_client
 
 
 def content_of(test_name: str) -> str:

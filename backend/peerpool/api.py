@@ -41,6 +41,7 @@ class Api:
     def __init__(self, tracker: Tracker, admin_token: str) -> None:
         self._tracker = tracker
         self._token = admin_token.encode()
+        self._described = openapi()
 
     def routes(self) -> list[Route]:
         """Return the routes, each behind the token."""
@@ -50,10 +51,9 @@ class Api:
             "/api/swarms/{id}/holders": self.holders,
             "/api/peers/{id}": self.peer,
         }
-        described = openapi()["paths"]
         guarded = []
         for path, endpoint in endpoints.items():
-            parameters = described[path]["get"]["parameters"]
+            parameters = self._described["paths"][path]["get"]["parameters"]
             known = {parameter["name"] for parameter in parameters if parameter["in"] == "query"}
             guarded.append(Route(path, self._guarded(endpoint, known)))
         return [Route("/api/openapi.json", self.describe), *guarded]
@@ -88,7 +88,7 @@ class Api:
 
     async def describe(self, _request: Request) -> Response:
         """Answer with the OpenAPI document, to anybody: it says nothing of anybody."""
-        return JSONResponse(openapi())
+        return JSONResponse(self._described)
 
     def _find_swarm(self, request: Request) -> Swarm:
         swarm = inspection.find_swarm(self._tracker.swarms, request.path_params["id"])

@@ -32,12 +32,10 @@ from peerpool.core.constants import CLOSE_SERVICE_RESTART, MAX_SIGNAL_FRAME_BYTE
 from peerpool.core.places import Place
 from peerpool.core.swarm import ConnectionId
 from peerpool.forwarded import TrustedProxies
-from peerpool.outbox import CLOSE_GRACE_S, HARD_LIMIT_BYTES, SOFT_LIMIT_BYTES
+from peerpool.outbox import CLOSE_GRACE_S, HARD_LIMIT_BYTES, SEND_BUFFER_BYTES, SOFT_LIMIT_BYTES
 from peerpool.protocols.webtorrent import MAX_FRAME_BYTES
 from peerpool.signalling import NATIVE, WEBTORRENT, Dialect, Hub
 
-# What the kernel may hold for one reader; it doubles this for its own bookkeeping.
-SEND_BUFFER_BYTES: Final = 65_536
 # A request line and headers; more is no browser.
 MAX_REQUEST_BYTES: Final = 16_384
 # A client that asks to upgrade has sent all of its request.

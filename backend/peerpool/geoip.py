@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 
 import maxminddb
 
-from peerpool.core.addresses import parse_address
+from peerpool.core.addresses import Address, parse_address
 from peerpool.core.errors import ConfigError
 from peerpool.core.places import NOTHING, Facts, Place, facts_in, place_of
 from peerpool.core.site_map import SiteMap, read_site_map
@@ -95,26 +95,19 @@ class Locator:
         self._databases = [WatchedFile(Path(path), open_database) for path in databases]
         self._site_map = WatchedFile(Path(site_map), open_site_map) if site_map else None
 
-    @property
-    def files(self) -> list[Path]:
-        """What is watched."""
-        own = [self._site_map.path] if self._site_map else []
-        return own + [database.path for database in self._databases]
-
     def locate(self, address: str) -> Place:
         """Return the place of `address`, as far as it is known; never raises."""
         parsed = parse_address(address)
-        return place_of(parsed, self.facts(address))
+        return place_of(parsed, self.facts(parsed))
 
-    def facts(self, address: str) -> Facts:
+    def facts(self, address: Address | None) -> Facts:
         """Return what map and databases say of `address`, together."""
-        parsed = parse_address(address)
-        if parsed is None:
+        if address is None:
             return NOTHING
-        facts = self._site_map.content.facts_of(parsed) if self._site_map else NOTHING
+        facts = self._site_map.content.facts_of(address) if self._site_map else NOTHING
         for database in self._databases:
             try:
-                facts = facts.or_else(facts_in(database.content.get(parsed)))
+                facts = facts.or_else(facts_in(database.content.get(address)))
             except (ValueError, maxminddb.InvalidDatabaseError):
                 continue  # an IPv6 address in a database of IPv4, or a damaged record
         return facts

@@ -57,7 +57,7 @@ def _about_database(path: Path) -> Iterator[str]:
 
 
 def _about_address(locator: Locator, address: str) -> Iterator[str]:
-    facts: Facts = locator.facts(address)
+    facts: Facts = locator.facts(parse_address(address))
     place = locator.locate(address)
     yield f"{address}:"
     for name, value in facts._asdict().items():

@@ -14,6 +14,8 @@ from typing import Final, Protocol
 
 from starlette.types import Send
 
+# The kernel's share of what waits for one reader; it doubles this for its own bookkeeping.
+SEND_BUFFER_BYTES: Final = 65_536
 # Beyond the transport's own 64 KiB. Fifty offers: a browser that is behind by so much will not answer them in time.
 SOFT_LIMIT_BYTES: Final = 65_536
 # Room for what cannot be dropped once offers are.

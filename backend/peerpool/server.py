@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
+from peerpool.outbox import SEND_BUFFER_BYTES
 from peerpool.protocols.webtorrent import MAX_FRAME_BYTES
 from peerpool.settings import Settings
 from peerpool.signalling import ABORT_EXTENSION, Hub
@@ -23,8 +24,6 @@ from peerpool.signalling import ABORT_EXTENSION, Hub
 # A peer that is gone without a word is noticed after interval + timeout (seconds).
 WS_PING_INTERVAL_S: Final = 30.0
 WS_PING_TIMEOUT_S: Final = 20.0
-# The kernel's share of what waits for one reader; it doubles this for its own bookkeeping.
-SEND_BUFFER_BYTES: Final = 65_536
 # Time for `restart` messages to leave before uvicorn closes what is left (seconds).
 DRAIN_S: Final = 0.3
 

@@ -79,7 +79,7 @@ class Hub:
     ) -> None:
         """`locate` says where an address is, and must be quick: it is called for each socket."""
         self.tracker = tracker
-        self._locate = locate
+        self.locate = locate
         self.loop_lag_s = 0.0
         # Where messages for members at other nodes go; replaced by the bus (bus.py) where there is one.
         self.forward: Callable[[Forward], None] = _nowhere_else
@@ -89,10 +89,6 @@ class Hub:
         self._clock = clock
         self._ids = itertools.count(1)
         self._outboxes: dict[ConnectionId, tuple[Sink, Dialect]] = {}
-
-    def locate(self, address: str) -> Place:
-        """Return where an IP address is; an empty one is unknown."""
-        return self._locate(address)
 
     def refusal(self, dialect: Dialect, subprotocols: Iterable[str], place: Place) -> tuple[int, str] | None:
         """Return the HTTP status and text with which a new socket is denied, or None when it is welcome."""
@@ -110,7 +106,7 @@ class Hub:
         """Take in an accepted socket of somebody at `place`."""
         connection_id = next(self._ids)
         self._outboxes[connection_id] = (outbox, dialect)
-        self._perform(self.tracker.connection_opened(connection_id, dialect.family, self._clock(), place))
+        self.perform(self.tracker.connection_opened(connection_id, dialect.family, self._clock(), place))
         return connection_id
 
     def frame_received(self, connection_id: ConnectionId, dialect: Dialect, frame: str | bytes) -> None:
@@ -121,25 +117,21 @@ class Hub:
             commands = self.tracker.frame_refused(connection_id, error, self._clock())
         else:
             commands = self.tracker.message_received(connection_id, message, self._clock())
-        self._perform(commands)
+        self.perform(commands)
 
     def closed(self, connection_id: ConnectionId) -> None:
         """Forget a socket that is gone."""
         outbox, _ = self._outboxes.pop(connection_id)
         outbox.discard()
-        self._perform(self.tracker.connection_closed(connection_id, self._clock()))
+        self.perform(self.tracker.connection_closed(connection_id, self._clock()))
 
     def now(self) -> float:
         """Return the tracker's time, in seconds."""
         return self._clock()
 
-    def perform(self, commands: list[Command]) -> None:
-        """Carry out what the tracker commands of its own accord."""
-        self._perform(commands)
-
     def drain(self) -> None:
         """Send everybody away, because the process ends."""
-        self._perform(self.tracker.drain())
+        self.perform(self.tracker.drain())
 
     async def run_timer(self) -> None:
         """Tick the tracker for as long as the task lives."""
@@ -149,9 +141,10 @@ class Hub:
             due_at = self._clock() + delay_s
             await asyncio.sleep(delay_s)
             self.loop_lag_s = self._clock() - due_at
-            self._perform(self.tracker.tick(self._clock()))
+            self.perform(self.tracker.tick(self._clock()))
 
-    def _perform(self, commands: list[Command]) -> None:
+    def perform(self, commands: list[Command]) -> None:
+        """Carry out what the tracker commands."""
         for command in commands:
             if isinstance(command, Forward):
                 self.forward(command)

@@ -20,10 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from bench.processes import cpu_s, resident_bytes
 from e2e.harness.child import REPOSITORY, Child, free_port
 
-PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
-TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 TORRENT_TRACKER: Final = REPOSITORY / "bench" / "side_by_side" / "torrent_tracker.js"
 SETTLE_S: Final = 1.0
 
@@ -108,17 +107,6 @@ def memory(contender: Contender, peers: int, folder: Path) -> float:
             after = resident_bytes(pid)
             process.communicate("\n")
     return (after - before) / peers / 1024
-
-
-def cpu_s(pid: int) -> float:
-    """Return the seconds of CPU a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
-
-
-def resident_bytes(pid: int) -> int:
-    """Return the resident memory of a process."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
 
 
 def table(results: dict[str, Any]) -> list[str]:

@@ -62,6 +62,14 @@ class Peer(WSListener):
         if self.transport is not None:
             self.transport.send(WSMsgType.TEXT, frame)
 
+    def count_offer(self, payload: bytes, before: bytes) -> bool:
+        """Count it if it is an offer, and return whether it is: its stamp follows `before`."""
+        at = payload.find(before)
+        if at >= 0:
+            start = at + len(before)
+            self.meter.relayed(payload[start : start + STAMP_CHARS])
+        return at >= 0
+
     def join(self) -> None:
         """Enter the swarm."""
         raise NotImplementedError
@@ -95,11 +103,9 @@ class TorrentPeer(Peer):
     def on_ws_frame(self, _transport: WSTransport, frame: WSFrame) -> None:
         """Take an offer, or the answer to an announce."""
         payload = frame.get_payload_as_bytes()
-        at = payload.find(b'"offer_id":"')
-        if at >= 0:
-            start = at + len(b'"offer_id":"')
-            self.meter.relayed(payload[start : start + STAMP_CHARS])
-        elif b'"interval"' in payload:
+        if self.count_offer(payload, b'"offer_id":"'):
+            return
+        if b'"interval"' in payload:
             if not self.joined.done():
                 self.joined.set_result(None)
             else:
@@ -135,11 +141,9 @@ class NativePeer(Peer):
     def on_ws_frame(self, _transport: WSTransport, frame: WSFrame) -> None:
         """Take an offer, a pong or the welcome."""
         payload = frame.get_payload_as_bytes()
-        at = payload.find(b'"sdp":"')
-        if at >= 0:
-            start = at + len(b'"sdp":"')
-            self.meter.relayed(payload[start : start + STAMP_CHARS])
-        elif b'"pong"' in payload:
+        if self.count_offer(payload, b'"sdp":"'):
+            return
+        if b'"pong"' in payload:
             self.ended()
         elif b'"welcome"' in payload:
             self.neighbours = tuple(peer.encode() for peer in json.loads(payload)["neighbours"])

@@ -89,6 +89,10 @@ class Swarm:
         joined = None if self.joined_s is None else await self.figures(self.joined_s)
         return Snapshot(rows, await self.figures(self._started_s), joined)
 
+    async def peer_bytes(self) -> int:
+        """Sum what all viewers got from others."""
+        return sum([(await viewer.status()).bytes("fromPeers") for viewer in self.viewers])
+
     async def figures(self, since_s: float) -> Figures:
         """Compute the figures of the segments that the origin was first asked for since a moment."""
         own = {viewer.name for viewer in self.viewers}

@@ -140,7 +140,7 @@ class Tracker:
         for connections in self._state.connections.values():
             connection = connections.get(connection_id)
             if connection is not None:
-                self._forget(connection)
+                self._state.disconnect(connection)
         return self._take_commands()
 
     def tick(self, now: float) -> list[Command]:
@@ -244,13 +244,10 @@ class Tracker:
                     self._close(connection, c.CLOSE_RATE, "too many messages")
 
     def _close(self, connection: Connection, code: int, reason: str) -> None:
-        self._forget(connection)
+        self._state.disconnect(connection)
         closes = self._state.totals.closes
         closes[code] = closes.get(code, 0) + 1
         self._state.commands.append(Close(connection.id, code, reason))
-
-    def _forget(self, connection: Connection) -> None:
-        self._state.disconnect(connection)
 
     def _expire_connections(self, now: float) -> None:
         for family, connections in self._state.connections.items():

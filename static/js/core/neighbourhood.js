@@ -2,7 +2,7 @@
  * Who is connected: greeting, naming, pinging, dropping, and sending to one or to all.
  */
 
-import { WIRE_VERSION } from "./constants.js";
+import { CELLS_MAX, WIRE_VERSION } from "./constants.js";
 import { Neighbour } from "./neighbour.js";
 import {
   HELLO_TIMEOUT_MS,
@@ -97,11 +97,17 @@ export class Neighbourhood {
     this.broadcast({ type: FRAME.RENAME, peer });
   }
 
-  /** The tracker said in which cells we are, and which of them is our cluster: null for the whole swarm. @param {number[]} cells @param {number | null} cluster */
-  placed(cells, cluster) {
-    this._cells = cells;
+  /**
+   * The tracker said which cell is our cluster, and in which we are. A cluster that is none of them is one more that we are in.
+   * @param {number | null} cluster  null for the whole swarm
+   * @param {number[]} [cells]  as before where it did not say
+   */
+  placed(cluster, cells = this._cells) {
+    const ours = cluster === null || cells.includes(cluster) ? cells : [...cells, cluster].slice(-CELLS_MAX);
+    const moved = ours.join() !== this._cells.join();
+    this._cells = ours;
     this._cluster = cluster;
-    if (cells.length > 0) this.broadcast({ type: FRAME.PLACE, cells });
+    if (moved && ours.length > 0) this.broadcast({ type: FRAME.PLACE, cells: ours });
     for (const neighbour of this._all.values()) this._judge(neighbour);
   }
 

@@ -15,7 +15,6 @@
 
 import { uploadAllowance } from "./allowance.js";
 import { Announcer } from "./announcer.js";
-import { CELLS_MAX } from "./constants.js";
 import { Downloads } from "./downloads.js";
 import { refKey } from "./identity.js";
 import { Ledger } from "./ledger.js";
@@ -56,8 +55,6 @@ export class PeerNode {
     this._uploadBytesPerMs = uploadBytesPerMs;
     /** @type {number | null} null until the tracker has said it */
     this._clusterSize = null;
-    /** The cells we are in. @type {number[]} */
-    this._cells = [];
     this._outbox = new Outbox();
     this._reporter = new Reporter();
     this._store = new Store(storeBytes, (ref) => this._neighbourhood.copies(ref));
@@ -117,15 +114,13 @@ export class PeerNode {
   /** @param {{ peer: string, cells: number[] } & Clustering} joined  the id it gave us, and where we are @param {number} nowMs */
   joined({ peer, cells, cluster, clusterSize }, nowMs) {
     this._neighbourhood.named(peer);
-    this._cells = cells;
-    this.clustered({ cluster, clusterSize }, nowMs);
+    this.clustered({ cluster, clusterSize }, nowMs, cells);
   }
 
-  /** @param {Clustering} clustering  now @param {number} nowMs */
-  clustered({ cluster, clusterSize }, nowMs) {
+  /** @param {Clustering} clustering  now @param {number} nowMs @param {number[]} [cells]  where we are, if it was said */
+  clustered({ cluster, clusterSize }, nowMs, cells) {
     this._clusterSize = clusterSize;
-    if (cluster !== null && !this._cells.includes(cluster)) this._cells = [...this._cells, cluster].slice(-CELLS_MAX);
-    this._neighbourhood.placed(this._cells, cluster);
+    this._neighbourhood.placed(cluster, cells);
     this._downloads.reconsiderAll(nowMs);
   }
 

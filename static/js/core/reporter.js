@@ -55,11 +55,11 @@ export class Reporter {
 
   /** @param {Iterable<SegmentRef>} held @returns {Holding[]} */
   _holdings(held) {
-    /** @type {Map<string, number[]>} */
-    const numbers = new Map([...this._playheads.keys()].map((track) => [track, []]));
-    for (const { track, kind, number } of held) if (kind === KIND_MEDIA) numbers.get(track)?.push(number);
-    return [...this._playheads].map(([track, playhead]) => {
-      const runs = RangeSet.of((numbers.get(track) ?? []).sort((a, b) => a - b)).ranges();
+    const playheads = [...this._playheads];
+    const numbers = new Map(playheads.map(([track]) => [track, new RangeSet()]));
+    for (const { track, kind, number } of held) if (kind === KIND_MEDIA) numbers.get(track)?.add(number);
+    return playheads.map(([track, playhead]) => {
+      const runs = /** @type {RangeSet} */ (numbers.get(track)).ranges();
       const longest = runs.sort((a, b) => b[1] - a[1]).slice(0, REPORTED_RANGES_MAX);
       return { track, playhead, held: longest.sort((a, b) => a[0] - b[0]) };
     });

@@ -112,7 +112,7 @@ function findSuppliers(download, neighbours, nowMs) {
     download.declaredBytes = partial.sizeBytes;
     suppliers.push({ neighbour, pieces: fetching ? null : partial.pieces });
   }
-  return far.length > 0 && farCount(download, near, nowMs) ? [...near, ...far] : near;
+  return far.length > 0 && mayAskFar(download, near, nowMs) ? [...near, ...far] : near;
 }
 
 /**
@@ -120,7 +120,7 @@ function findSuppliers(download, neighbours, nowMs) {
  * ask it at once, and the same bytes would come from outside again and again.
  * @param {Download} download @param {Supplier[]} near @param {number} nowMs
  */
-function farCount(download, near, nowMs) {
+function mayAskFar(download, near, nowMs) {
   if (download.failures > 0 || (near.length === 0 && !download.source.live)) return true;
   const { createdMs, deadlineMs } = download;
   const fromMs = createdMs + FAR_AFTER * Math.max(0, deadlineMs - createdMs);

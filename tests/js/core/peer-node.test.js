@@ -615,6 +615,17 @@ const doings = (node) =>
 const BERLIN = { ...NAMED, cells: [1, 2], cluster: 2, clusterSize: 1 };
 const liveSource = { ...source, live: true, durationSec: 2, expectedBytes: 100 };
 
+/** @param {number[] | null} cells  of a neighbour that holds the segment; null when it does not say @returns {PeerNode} in Berlin */
+function berlinWithHolder(cells) {
+  const node = nodeOf();
+  if (cells) greetFrom(node, cells);
+  else greet(node);
+  node.joined(BERLIN, 0);
+  say(node, { type: FRAME.HAVE, group: ref, ranges: [[7, 1]] });
+  node.takeCommands();
+  return node;
+}
+
 test("neighbours hear in which cells we are, when they come and when we know", () => {
   const node = nodeOf();
   greet(node);
@@ -627,12 +638,19 @@ test("neighbours hear in which cells we are, when they come and when we know", (
   ]);
 });
 
-test("of a live stream what only a neighbour outside the cluster holds is fetched, and asked for when time is running out", () => {
+test("neighbours are told of our cells again only when the cluster is a new one", () => {
   const node = nodeOf();
-  greetFrom(node, [1, 3]);
+  greet(node);
   node.joined(BERLIN, 0);
-  say(node, { type: FRAME.HAVE, group: ref, ranges: [[7, 1]] });
   node.takeCommands();
+  node.clustered({ cluster: 2, clusterSize: 9 }, 0);
+  assert.deepEqual(sent(node), []);
+  node.clustered({ cluster: 7, clusterSize: 9 }, 0);
+  assert.deepEqual(sent(node), [{ type: FRAME.PLACE, cells: [1, 2, 7], to: 1 }]);
+});
+
+test("of a live stream what only a neighbour outside the cluster holds is fetched, and asked for when time is running out", () => {
+  const node = berlinWithHolder([1, 3]);
   node.request(liveSource, 12_000, 0);
   node.timerFired(node.nextTimerMs);
   assert.deepEqual(doings(node), ["fetch"]);
@@ -643,30 +661,18 @@ test("of a live stream what only a neighbour outside the cluster holds is fetche
 });
 
 test("what is not live is taken from outside the cluster when nobody near has it", () => {
-  const node = nodeOf();
-  greetFrom(node, [1, 3]);
-  node.joined(BERLIN, 0);
-  say(node, { type: FRAME.HAVE, group: ref, ranges: [[7, 1]] });
-  node.takeCommands();
+  const node = berlinWithHolder([1, 3]);
   node.request({ ...source, expectedBytes: 100 }, 20_000, 0);
   assert.deepEqual(doings(node), ["request"]);
 });
 
 test("who is in the cluster, or says no place, is near; and who is far becomes near when the cluster is the whole swarm", () => {
   for (const cells of [[1, 2, 5], null]) {
-    const node = nodeOf();
-    if (cells) greetFrom(node, cells);
-    else greet(node);
-    node.joined(BERLIN, 0);
-    say(node, { type: FRAME.HAVE, group: ref, ranges: [[7, 1]] });
-    node.takeCommands();
+    const node = berlinWithHolder(cells);
     node.request(liveSource, 20_000, 0);
     assert.deepEqual(doings(node), ["request"], String(cells));
   }
-  const node = nodeOf();
-  greetFrom(node, [1, 3]);
-  node.joined(BERLIN, 0);
-  say(node, { type: FRAME.HAVE, group: ref, ranges: [[7, 1]] });
+  const node = berlinWithHolder([1, 3]);
   node.clustered({ cluster: null, clusterSize: 2 }, 0);
   node.takeCommands();
   node.request(liveSource, 20_000, 0);
