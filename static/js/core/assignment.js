@@ -59,8 +59,16 @@ export function assign(download, suppliers, surroundings, nowMs) {
   let room = open.length > 0 ? surroundings.roomPieces() : 0;
   for (const index of open) {
     const supplier = fastest(download, index, suppliers);
-    if (!supplier || !takenFromOthers(download, index, supplier, assignment, nowMs)) continue;
-    if (room <= 0 || !aheadOfFetch(download, index, supplier, surroundings, nowMs)) continue;
+    if (!supplier) {
+      download.starved ||= !download.asks.has(index); // all who have it have enough to do
+      continue;
+    }
+    if (!takenFromOthers(download, index, supplier, assignment, nowMs)) continue;
+    if (!aheadOfFetch(download, index, supplier, surroundings, nowMs)) continue;
+    if (room <= 0) {
+      download.starved = true;
+      continue;
+    }
     download.ask(index, supplier, nowMs);
     append(assignment.asks, supplier, index);
     room--;

@@ -182,6 +182,8 @@ export class Download {
     this.firstByteMs = null;
     /** @type {number | null} */
     this.wakeMs = null;
+    /** Whether, when it was last planned, more would have been asked for, had others left room for it. */
+    this.starved = false;
     /** @type {Map<number, number>} */
     this.gainedMs = new Map();
     /** Pieces not yet told to the neighbours. @type {number[]} */

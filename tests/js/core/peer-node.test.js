@@ -165,6 +165,34 @@ test("what a neighbour holds is asked of it while there is time, and delivered",
   assert.equal(delivery.peerBytes, 3);
 });
 
+test("a segment that found no room with a busy neighbour is asked for as soon as there is some, before what is needed later", () => {
+  const node = nodeOf();
+  greet(node);
+  const sizeBytes = 12 * PIECE_BYTES;
+  const sources = [5, 6, 7].map((number) => ({ ...source, ref: { ...ref, number }, expectedBytes: sizeBytes }));
+  const { number: _, ...group } = ref;
+  say(node, { type: FRAME.HAVE, group, ranges: [[5, 3]] });
+  for (const [at, one] of sources.entries()) node.request(one, 600000 + at, 1);
+  /** @type {number[]} */
+  const order = [];
+  let waiting = sent(node);
+  for (let nowMs = 2; waiting.length > 0; nowMs++) {
+    assert.ok(nowMs < 100, "every segment is asked for long before its deadline");
+    for (const frame of waiting) {
+      assert.ok(frame.type === FRAME.REQUEST);
+      for (const [first, count] of frame.ranges) {
+        for (let index = first; index < first + count; index++) {
+          order.push(frame.ref.number);
+          say(node, { type: FRAME.PIECE, ref: frame.ref, sizeBytes, index, payload: new Uint8Array(PIECE_BYTES) }, 1, nowMs);
+        }
+      }
+    }
+    waiting = sent(node).filter(({ type }) => type === FRAME.REQUEST);
+  }
+  assert.equal(order.length, 36);
+  assert.ok(order.lastIndexOf(5) < order.indexOf(7) && order.lastIndexOf(6) < order.lastIndexOf(7));
+});
+
 test("a claim is passed on once, not back, and not for ever", () => {
   const node = nodeOf();
   greet(node, 1, "00000000000000aa");
