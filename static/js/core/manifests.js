@@ -61,7 +61,7 @@ export class SegmentTable {
    * @returns {SegmentSource | null} null for what no playlist named
    */
   find(url, rangeStart, rangeEnd) {
-    const location = locationKey(url, rangeStart, rangeEnd);
+    const location = locationKey(new URL(url).href, rangeStart, rangeEnd);
     for (const generations of this._segments.values()) {
       for (const segments of generations) {
         const source = segments.get(location);
@@ -199,9 +199,9 @@ function locate(uri, baseUrl, byterange) {
   return { url, rangeStart: byterange.offset, rangeEnd: byterange.offset + byterange.length };
 }
 
-/** @param {string} url @param {number | null} rangeStart @param {number | null} rangeEnd */
-function locationKey(url, rangeStart, rangeEnd) {
-  return `${new URL(url).href.split("#", 1)[0]} ${rangeStart ?? ""}-${rangeEnd ?? ""}`;
+/** @param {string} href  normalised @param {number | null} rangeStart @param {number | null} rangeEnd */
+function locationKey(href, rangeStart, rangeEnd) {
+  return `${href.split("#", 1)[0]} ${rangeStart ?? ""}-${rangeEnd ?? ""}`;
 }
 
 /** @param {string} url */

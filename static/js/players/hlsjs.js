@@ -61,6 +61,8 @@ class HlsSession {
     this._hls = hls;
     this._name = name;
     this.table = new SegmentTable();
+    /** Playlists that hls.js was given and we have not read. @type {{ url: string, answeredUrl: string, text: string }[]} */
+    this._unread = [];
     /** Requests not yet answered. @type {Set<FragmentRequest>} */
     this.running = new Set();
     /** @type {HTMLMediaElement | null} */
@@ -99,7 +101,18 @@ class HlsSession {
     this.table = new SegmentTable();
     // Its URL is its name: joining now, and not when it has come, gains a round trip to the CDN.
     if (url && /^https?:/i.test(url)) this.table.named(url);
+    this._unread = [];
     this.pool.leaveUnused();
+    this._later(() => this._join());
+  }
+
+  /** When hls.js has sent the requests it is about to send: what may wait does not make them wait. @param {() => void} work */
+  _later(work) {
+    queueMicrotask(() => this.pool.players.has(this) && work());
+  }
+
+  /** Joins the swarm, as soon as there is a name to join by. */
+  _join() {
     void this.engine;
   }
 
@@ -139,11 +152,23 @@ class HlsSession {
   /** @param {string} url @param {string} answeredUrl @param {unknown} text */
   playlistLoaded(url, answeredUrl, text) {
     if (typeof text !== "string") return;
-    try {
-      this.table.observe(url, answeredUrl || url, text);
-      void this.engine; // joins as soon as there is a name to join by
-    } catch (error) {
-      reportError(error); // a playlist that only we cannot read is no reason not to play it
+    this._unread.push({ url, answeredUrl: answeredUrl || url, text });
+    this._later(() => {
+      this.catchUp();
+      this._join();
+    });
+  }
+
+  /** Reads the playlists that have come. */
+  catchUp() {
+    const unread = this._unread;
+    this._unread = [];
+    for (const { url, answeredUrl, text } of unread) {
+      try {
+        this.table.observe(url, answeredUrl, text);
+      } catch (error) {
+        reportError(error); // a playlist that only we cannot read is no reason not to play it
+      }
     }
   }
 }
@@ -215,6 +240,7 @@ function fragmentLoader(Base, session) {
     load(context, config, callbacks) {
       this.context = context;
       const plain = () => this._loadPlain(context, config, callbacks);
+      session.catchUp();
       const { engine } = session;
       const source = engine && session.find(context);
       if (!engine || !source || changesRequests(this._hlsConfig)) plain();
