@@ -33,10 +33,12 @@ class ServerProcess:
         self.base = base
         self.ws_base = base.replace("http", "ws", 1)
 
-    def native(self) -> ClientConnection:
-        """Open a socket on /signal."""
+    def native(self, **options: Any) -> ClientConnection:
+        """Open a socket on /signal, with options of the client's."""
         subprotocols = [Subprotocol("peerpool.1")]
-        return connect(f"{self.ws_base}/signal", subprotocols=subprotocols, compression=None, close_timeout=1)
+        return connect(
+            f"{self.ws_base}/signal", subprotocols=subprotocols, compression=None, close_timeout=1, **options
+        )
 
     def torrent(self) -> ClientConnection:
         """Open a socket on /announce."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.hostile import ATTACKS, attack
+from bench.hostile.__main__ import attack
+from bench.hostile.attackers import ATTACKS
 from e2e.harness.tracker import Tracker
 
 
@@ -22,6 +23,6 @@ def test_hostile_clients_break_nothing(direct: str, tmp_path: Path) -> None:
         tracker.stop()
     log = tracker.log.read_text(errors="replace")
     assert "Traceback" not in log
-    assert figures.attacks.keys() == ATTACKS.keys()
-    assert (figures.server_errors, figures.failed_joins) == (0, 0)
+    assert figures.deeds["attacks"].keys() == ATTACKS.keys()
+    assert (figures.deeds["server_errors"], figures.failed_joins) == (0, 0)
     assert figures.after_bytes < figures.before_bytes + 64 * 2**20

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,7 +15,8 @@ import pytest
 from peerpool.core import constants as c
 from websockets.exceptions import ConnectionClosed
 
-from tests.servers import running_server, stuck_client
+from e2e.harness.raw_frames import HANDSHAKE, masked
+from tests.servers import ServerProcess, join, running_server, stuck_client
 
 INVALID_DATA = 1007
 
@@ -92,3 +94,29 @@ def test_the_stock_uvicorn_command_serves_too() -> None:
     finally:
         process.terminate()
         process.communicate(timeout=15)
+
+
+def test_who_floods_is_turned_away_then_not_listened_to_and_others_are_served() -> None:
+    flood = HANDSHAKE.format(path="/signal").encode() + masked(b"nonsense") * 50
+    with running_server() as server:
+        answers = [knock(server, flood) for _ in range(2000)]
+        assert answers[0] == b"HTTP/1.1 101"
+        turned_away = answers.index(b"HTTP/1.1 429")
+        assert b"" in answers[turned_away:]  # cut without a word
+        with server.native(local_addr=("127.0.0.9", 0)) as honest:
+            join(honest, "a" * 40)
+        until = time.monotonic() + 20
+        while knock(server, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n") != b"HTTP/1.1 200":
+            assert time.monotonic() < until
+            time.sleep(0.1)
+
+
+def knock(server: ServerProcess, request: bytes) -> bytes:
+    """Send `request` on a connection of its own; return the start of the answer, empty when there is none."""
+    host, port = server.base.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as raw:
+        try:
+            raw.sendall(request)
+            return raw.recv(12)
+        except ConnectionError:
+            return b""

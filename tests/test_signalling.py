@@ -4,14 +4,51 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
 import time
+from http import HTTPStatus
 
 import pytest
 from peerpool.core import constants as c
+from peerpool.core.limits import Limits
+from peerpool.core.places import NOWHERE
+from peerpool.core.tracker import Tracker
+from peerpool.signalling import NATIVE, Hub
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from tests.servers import RECV_TIMEOUT_S, ServerProcess, close_code, join, receive, running_server, send, stuck_client
+
+
+class Deaf:
+    """The way to a socket that nobody looks at."""
+
+    def put(self, frame: bytes, *, is_droppable: bool) -> bool:
+        del frame, is_droppable
+        return True
+
+    def close(self, code: int, reason: str) -> None: ...
+
+    def discard(self) -> None: ...
+
+
+def test_an_address_that_was_turned_away_is_not_listened_to_for_a_second_and_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    now = 100.0
+    hub = Hub(Tracker(random.Random(1), Limits(max_site_connections=1)), 10, clock=lambda: now)
+    place = NOWHERE._replace(site="192.0.2.1/32")
+    assert hub.refusal(NATIVE, ["peerpool.1"], "192.0.2.1", place) is None
+    hub.open(NATIVE, Deaf(), place)
+    for _ in range(3):
+        refusal = hub.refusal(NATIVE, ["peerpool.1"], "192.0.2.1", place)
+        assert refusal is not None
+        assert refusal[0] == HTTPStatus.TOO_MANY_REQUESTS
+    assert hub.is_shut_out("192.0.2.1")
+    assert not hub.is_shut_out("192.0.2.2")
+    now += 1
+    assert not hub.is_shut_out("192.0.2.1")
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
 def content_of(test_name: str) -> str:

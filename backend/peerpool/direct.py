@@ -239,9 +239,10 @@ class DirectProtocol(asyncio.Protocol):
             return _denial(HTTPStatus.NOT_FOUND, "no WebSocket is served here")
         offered = [part.strip() for part in upgrade.headers.get("Sec-WebSocket-Protocol", "").split(",")]
         peer = transport.get_extra_info("peername")
-        address = peer[0] if isinstance(peer, tuple) else ""
-        place = self.hub.locate(self.trusted.client(address, upgrade.headers.getall("X-Forwarded-For", [])))
-        refusal = self.hub.refusal(dialect, offered, place)
+        nearest = peer[0] if isinstance(peer, tuple) else ""
+        address = self.trusted.client(nearest, upgrade.headers.getall("X-Forwarded-For", []))
+        place = self.hub.locate(address)
+        refusal = self.hub.refusal(dialect, offered, address, place)
         if refusal is not None:
             return _denial(*refusal)
         headers = {"Sec-WebSocket-Protocol": dialect.subprotocol} if dialect.subprotocol else {}

@@ -22,7 +22,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from peerpool import __version__
-from peerpool.core.state import RTT_ERROR_BOUNDS
+from peerpool.core.limits import MS_PER_S
+from peerpool.core.state import RTT_ERROR_BOUNDS, TRACKER_RTT_BOUNDS_MS
 from peerpool.signalling import Hub
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -73,6 +74,13 @@ class TrackerCollector(Collector):
         yield _labelled("peerpool_closes", "WebSockets closed by the tracker", "code", closes)
         reported = totals.reported_bytes
         yield _labelled("peerpool_client_reported_bytes", "Media bytes, as clients claim", "source", reported)
+        yield _labelled(
+            "peerpool_client_reported_peer_bytes",
+            "Media bytes of peers by the tightest place that both are in, as clients claim",
+            "place",
+            totals.bytes_by_origin,
+        )
+        yield _tracker_rtts(totals.tracker_rtts, totals.tracker_rtts_ms)
 
 
 def _rtt_errors(counts: Sequence[int]) -> HistogramMetricFamily:
@@ -80,6 +88,13 @@ def _rtt_errors(counts: Sequence[int]) -> HistogramMetricFamily:
     bounds = [*map(str, RTT_ERROR_BOUNDS), "+Inf"]
     buckets = list(zip(bounds, itertools.accumulate(counts), strict=True))
     return HistogramMetricFamily("peerpool_rtt_error", "Error of predicted round trips, as a part", buckets, None)
+
+
+def _tracker_rtts(counts: Sequence[int], sum_ms: int) -> HistogramMetricFamily:
+    bounds = [*(str(bound_ms / MS_PER_S) for bound_ms in TRACKER_RTT_BOUNDS_MS), "+Inf"]
+    buckets = list(zip(bounds, itertools.accumulate(counts), strict=True))
+    text = "Round trips of clients to this tracker, as they claim"
+    return HistogramMetricFamily("peerpool_client_reported_tracker_rtt_seconds", text, buckets, sum_ms / MS_PER_S)
 
 
 def _labelled(name: str, text: str, label: str, counts: dict[str, int]) -> CounterMetricFamily:

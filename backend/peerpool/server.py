@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import importlib.util
 import logging
 import signal
 import socket
 from collections.abc import Callable, Generator
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
@@ -24,6 +26,9 @@ from peerpool.signalling import ABORT_EXTENSION, Hub
 # A peer that is gone without a word is noticed after interval + timeout (seconds).
 WS_PING_INTERVAL_S: Final = 30.0
 WS_PING_TIMEOUT_S: Final = 20.0
+# New objects between two looks of the garbage collector. Python's hundreds are a look every few messages; nearly all
+# that the tracker makes is gone by then, without cycles.
+COLLECT_AFTER: Final = 50_000
 # Time for `restart` messages to leave before uvicorn closes what is left (seconds).
 DRAIN_S: Final = 0.3
 
@@ -47,6 +52,38 @@ class AbortableProtocol(WebSocketsSansIOProtocol):
         if hasattr(self, "scope"):  # absent when the handshake was refused
             extensions: dict[str, object] = self.scope["extensions"]  # type: ignore[assignment]
             extensions[ABORT_EXTENSION] = self.transport.abort
+
+
+def guarded(base: type[Any], hub: Hub) -> type[asyncio.Protocol]:
+    """Return uvicorn's HTTP protocol `base`, but who was turned away a moment ago is not listened to.
+
+    Reading a request and answering it is dearer than anything else an address can have the tracker do.
+    """
+
+    class GuardedProtocol(base):  # type: ignore[misc]
+        is_shut_out = False
+
+        def connection_made(self, transport: asyncio.Transport) -> None:
+            peer = transport.get_extra_info("peername")
+            self.is_shut_out = isinstance(peer, tuple) and hub.is_shut_out(peer[0])
+            if self.is_shut_out:
+                transport.abort()
+            else:
+                super().connection_made(transport)
+
+        def data_received(self, data: bytes) -> None:
+            if not self.is_shut_out:
+                super().data_received(data)
+
+        def eof_received(self) -> None:
+            if not self.is_shut_out:
+                super().eof_received()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            if not self.is_shut_out:
+                super().connection_lost(exc)
+
+    return GuardedProtocol
 
 
 class TheirFaults(logging.Filter):
@@ -74,6 +111,13 @@ class Server(uvicorn.Server):
             for one, handler in originals.items():
                 signal.signal(one, handler)
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve; what was made until now stays, and need not be looked at again and again."""
+        await super().startup(sockets)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, send everybody away with a time to come back, then let uvicorn finish."""
         for server in self.servers:
@@ -98,6 +142,7 @@ def make_server(app: Starlette, settings: Settings, hub: Hub) -> Server:
         app,
         host=settings.host,
         port=settings.port,
+        http=guarded(AutoHTTPProtocol, hub),
         ws=socket_protocol(hub, settings),
         ws_per_message_deflate=False,  # costs 41 KiB a connection, and SDP is small
         ws_max_size=MAX_FRAME_BYTES,

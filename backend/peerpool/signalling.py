@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -32,6 +33,11 @@ log = logging.getLogger("peerpool.signalling")
 # The tick runs at least and at most so often (seconds). The lower bound batches hints in a crowd of joins.
 TICK_MIN_S: Final = 0.1
 TICK_MAX_S: Final = 1.0
+# So long connections of an address that was turned away end unread, of so many addresses at most.
+TURNED_AWAY_S: Final = 1.0
+TURNED_AWAY_MAX: Final = 10_000
+# The log hears of one of them so often (seconds): it is not theirs to fill.
+COMPLAINT_INTERVAL_S: Final = 60.0
 # Key in the ASGI scope's extensions under which `server.py` offers to cut a connection at once.
 ABORT_EXTENSION: Final = "peerpool.abort"
 
@@ -89,18 +95,42 @@ class Hub:
         self._clock = clock
         self._ids = itertools.count(1)
         self._outboxes: dict[ConnectionId, tuple[Sink, Dialect]] = {}
+        # Addresses that were turned away because of what their site does, and until when, in that order.
+        self._turned_away: OrderedDict[str, float] = OrderedDict()
+        self._next_complaint_at = float("-inf")
 
-    def refusal(self, dialect: Dialect, subprotocols: Iterable[str], place: Place) -> tuple[int, str] | None:
+    def is_shut_out(self, address: str) -> bool:
+        """Whether somebody at `address` was turned away a moment ago: another request of it need not be read."""
+        until_s = self._turned_away.get(address)
+        return until_s is not None and self._clock() < until_s
+
+    def refusal(
+        self, dialect: Dialect, subprotocols: Iterable[str], address: str, place: Place
+    ) -> tuple[int, str] | None:
         """Return the HTTP status and text with which a new socket is denied, or None when it is welcome."""
         if self.tracker.is_draining:
             return 503, "the tracker is restarting"
         if len(self._outboxes) >= self._max_connections:
             return 503, "the tracker is full"
-        if self.tracker.is_crowded(place):
+        if self.tracker.is_crowded(place, self._clock()):
+            self._turn_away(address)
             return 429, "too many connections from this address (behind a proxy, set forwarded_allow_ips)"
         if dialect.subprotocol is not None and dialect.subprotocol not in subprotocols:
             return 400, f"this endpoint speaks the WebSocket subprotocol {dialect.subprotocol}"
         return None
+
+    def _turn_away(self, address: str) -> None:
+        now = self._clock()
+        if now >= self._next_complaint_at:
+            self._next_complaint_at = now + COMPLAINT_INTERVAL_S
+            log.warning(
+                "%s has too many sockets or messages, and is turned away (is it a proxy? then set forwarded_allow_ips)",
+                address or "somebody of unknown address",
+            )
+        self._turned_away.pop(address, None)
+        self._turned_away[address] = now + TURNED_AWAY_S
+        if len(self._turned_away) > TURNED_AWAY_MAX:
+            self._turned_away.popitem(last=False)
 
     def open(self, dialect: Dialect, outbox: Sink, place: Place) -> ConnectionId:
         """Take in an accepted socket of somebody at `place`."""
@@ -131,7 +161,7 @@ class Hub:
 
     def drain(self) -> None:
         """Send everybody away, because the process ends."""
-        self.perform(self.tracker.drain())
+        self.perform(self.tracker.drain(self._clock()))
 
     async def run_timer(self) -> None:
         """Tick the tracker for as long as the task lives."""
@@ -146,18 +176,16 @@ class Hub:
     def perform(self, commands: list[Command]) -> None:
         """Carry out what the tracker commands."""
         for command in commands:
-            if isinstance(command, Forward):
+            if isinstance(command, Send):
+                entry = self._outboxes.get(command.connection)
+                if entry is not None:
+                    self._deliver(*entry, command.message)
+            elif isinstance(command, Close):
+                entry = self._outboxes.get(command.connection)
+                if entry is not None:
+                    entry[0].close(command.code, command.reason)
+            else:
                 self.forward(command)
-                continue
-            entry = self._outboxes.get(command.connection)
-            if entry is None:
-                continue
-            outbox, dialect = entry
-            match command:
-                case Send():
-                    self._deliver(outbox, dialect, command.message)
-                case Close():
-                    outbox.close(command.code, command.reason)
 
     def _deliver(self, outbox: Sink, dialect: Dialect, message: object) -> None:
         is_droppable = dialect.is_droppable(message)
@@ -176,8 +204,9 @@ class SocketEndpoint:
         """Serve one socket until it is gone."""
         socket = WebSocket(scope, receive, send)
         client = scope.get("client")  # a trusted proxy's word, where there is one (server.py); None on a Unix socket
-        place = self._hub.locate(client[0] if client else "")
-        refusal = self._hub.refusal(self._dialect, scope["subprotocols"], place)
+        address = client[0] if client else ""
+        place = self._hub.locate(address)
+        refusal = self._hub.refusal(self._dialect, scope["subprotocols"], address, place)
         if refusal is not None:
             await _deny(socket, *refusal)
             return

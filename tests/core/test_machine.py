@@ -238,10 +238,11 @@ class TrackerMachine(RuleBasedStateMachine):
                 assert len(member.sent or ()) <= LIMITS.max_pending_offers
 
     def teardown(self) -> None:
-        """After everybody has left, nothing is left."""
+        """After everybody has left, and their sites' tokens are back, nothing is left."""
         for connection in list(self.open):
             self.obey(None, self.tracker.connection_closed(connection, self.now))
         tracker = self.tracker
+        tracker.tick(self.now + LIMITS.site_rate.tokens / LIMITS.site_rate.refill_per_s)
         assert len(tracker.swarms) == 0
         assert tracker.connection_count == 0
         assert not any(tracker.swarms.member_counts.values())

@@ -319,7 +319,7 @@ def test_drain_sends_everybody_away_and_takes_nobody_more() -> None:
     driver = Driver()
     native, _ = driver.join()
     torrent = driver.open(Family.WEBTORRENT)
-    driver.perform(driver.tracker.drain())
+    driver.perform(driver.tracker.drain(driver.now))
     restart = driver.last(native, m.Restart)
     assert 0 < restart.reconnect_min_ms < restart.reconnect_max_ms
     late = driver.open()
@@ -329,7 +329,7 @@ def test_drain_sends_everybody_away_and_takes_nobody_more() -> None:
 def test_the_restart_window_grows_with_the_audience() -> None:
     driver = Driver(Limits(rejoins_per_s=1, restart_min_ms=500, restart_window_min_ms=2000))
     connections = [driver.join()[0] for _ in range(20)]
-    driver.perform(driver.tracker.drain())
+    driver.perform(driver.tracker.drain(driver.now))
     assert driver.last(connections[0], m.Restart) == m.Restart(500, 20_500)
 
 
@@ -382,7 +382,8 @@ def test_a_cluster_that_shrinks_goes_back_into_the_one_around_it() -> None:
 
 
 def report(**fields: Any) -> m.Report:
-    return m.Report(0, 0, 0, 0, 0, **fields)
+    totals = dict.fromkeys(("peer_bytes", "cdn_bytes", "sent_bytes", "neighbours", "stalls"), 0)
+    return m.Report(**{**totals, **fields})
 
 
 def test_reported_round_trips_give_members_coordinates() -> None:
@@ -416,6 +417,36 @@ def test_who_joins_later_begins_beside_somebody_of_its_place() -> None:
     assert coordinates[late] == beside(known)
 
 
+def test_bytes_are_counted_by_the_place_that_sender_and_receiver_share() -> None:
+    driver = Driver()
+    one, _ = driver.join(place=BERLIN)
+    _, in_berlin = driver.join(place=BERLIN)
+    _, in_germany = driver.join(place=BERLIN._replace(isp="AS3", metro="Hamburg"))
+    _, in_japan = driver.join(place=Place("AS", "JP", "AS4", "Tokyo"))
+    received = {in_berlin: 50, in_germany: 30, in_japan: 10, NOBODY: 7}
+    driver.say(one, report(peer_bytes=100, received=received))
+    counted = {name: size for name, size in driver.tracker.totals.bytes_by_origin.items() if size}
+    assert counted == {"metro": 50, "country": 30, "world": 10, "unknown": 10}
+
+
+def test_bytes_by_place_are_never_more_than_came_of_peers_at_all() -> None:
+    driver = Driver()
+    one, _ = driver.join(place=BERLIN)
+    _, other = driver.join(place=BERLIN)
+    driver.say(one, report(peer_bytes=100, received={other: 2**40}))
+    assert sum(driver.tracker.totals.bytes_by_origin.values()) == 100
+
+
+def test_round_trips_to_the_tracker_are_counted() -> None:
+    driver = Driver()
+    connection, _ = driver.join()
+    for rtt_ms in (10, 11, 60_000):
+        driver.say(connection, report(tracker_rtt_ms=rtt_ms))
+    driver.say(connection, report())
+    totals = driver.tracker.totals
+    assert (totals.tracker_rtts, totals.tracker_rtts_ms) == ([1, 1, 0, 0, 0, 0, 0, 1], 60_021)
+
+
 def test_what_is_held_is_remembered_until_the_next_report() -> None:
     driver = Driver()
     connection, _ = driver.join()
@@ -432,7 +463,7 @@ LINE = Place("", "", "", "", "192.0.2.1/32", "")
 
 
 def test_sockets_of_one_address_share_a_rate_and_are_not_cut_for_it() -> None:
-    driver = Driver(Limits(site_rate=Rate(40, 1), max_rate_strikes=1))
+    driver = Driver(Limits(site_rate=Rate(40, 1), connect_cost=0, max_rate_strikes=1))
     one, other = driver.open(place=LINE), driver.open(place=LINE)
     elsewhere = driver.open(place=LINE._replace(site="192.0.2.2/32"))
     for connection in (one, other, elsewhere):
@@ -461,12 +492,51 @@ def test_a_swarm_s_flood_is_slowed_and_leaves_others_alone() -> None:
 def test_an_address_has_a_bound_of_sockets_and_is_forgotten_with_the_last() -> None:
     driver = Driver(Limits(max_site_connections=2))
     one, other = driver.open(place=LINE), driver.open(place=LINE)
-    assert driver.tracker.is_crowded(LINE)
-    assert not driver.tracker.is_crowded(Place())
+    assert driver.tracker.is_crowded(LINE, driver.now)
+    assert not driver.tracker.is_crowded(Place(), driver.now)
     driver.hang_up(one)
-    assert not driver.tracker.is_crowded(LINE)
+    assert not driver.tracker.is_crowded(LINE, driver.now)
     driver.hang_up(other)
     assert driver.tracker.table_sizes()["sites"] == 0
+
+
+def test_who_hangs_up_and_comes_back_has_no_more_tokens_than_before() -> None:
+    driver = Driver(Limits(site_rate=Rate(100, 10), connect_cost=30))
+    for _ in range(3):
+        assert not driver.tracker.is_crowded(LINE, driver.now)
+        driver.hang_up(driver.open(place=LINE))
+    assert driver.tracker.is_crowded(LINE, driver.now)
+    assert not driver.tracker.is_crowded(LINE._replace(site="192.0.2.2/32"), driver.now)
+    driver.wait(2)
+    assert not driver.tracker.is_crowded(LINE, driver.now)
+    driver.wait(10)
+    assert driver.tracker.table_sizes()["empty_sites"] == 0
+
+
+def test_frames_that_cannot_be_read_cost_their_site_s_tokens() -> None:
+    driver = Driver(Limits(site_rate=Rate(100, 10), connect_cost=10, bad_frame_cost=50))
+    babbler = driver.open(place=LINE)
+    driver.perform(driver.tracker.frame_refused(babbler, BadFrame("no"), driver.now))
+    assert not driver.tracker.is_crowded(LINE, driver.now)
+    driver.perform(driver.tracker.frame_refused(babbler, BadFrame("no"), driver.now))
+    assert driver.tracker.is_crowded(LINE, driver.now)
+
+
+def test_who_goes_on_and_on_although_its_site_has_no_tokens_is_closed() -> None:
+    driver = Driver(Limits(site_rate=Rate(20, 1), connect_cost=0, max_rate_strikes=1, max_crowd_strikes=5))
+    one, other = driver.open(place=LINE), driver.open(place=LINE)
+    driver.say(one, *[m.Ping()] * 20)
+    driver.say(other, *[m.Ping()] * 4)
+    assert other not in driver.closes
+    driver.say(other, m.Ping())
+    assert driver.closes[other] == c.CLOSE_RATE
+
+
+def test_sites_without_sockets_are_bounded() -> None:
+    driver = Driver(Limits(max_empty_sites=3))
+    for number in range(5):
+        driver.hang_up(driver.open(place=LINE._replace(site=f"192.0.2.{number}/32")))
+    assert driver.tracker.table_sizes()["empty_sites"] == 3
 
 
 def test_a_site_s_number_is_told_only_where_it_is_a_cluster() -> None:

@@ -49,15 +49,13 @@ class Cell:
         return len(self.members) + self.elsewhere
 
     def draw(self, count: int, rng: Rng) -> list[Member]:
-        """Return up to `count` members, distinct and in random order."""
+        """Return up to `count` members, distinct and in random order; of a small cell all."""
         members, size = self.members, len(self.members)
         if count * 2 >= size:
             return [members[i] for i in rng.sample(range(size), k=min(count, size))]
-        # Several times quicker than a sample where few are the same: a dict keeps the order in which they were drawn.
-        chosen: dict[int, None] = {}
-        while len(chosen) < count:
-            chosen[int(rng.random() * size)] = None
-        return [members[i] for i in chosen]
+        # Several times quicker than a sample. Those drawn twice are one: whoever draws, draws some too many.
+        draw = rng.random
+        return list(dict.fromkeys([members[int(draw() * size)] for _ in range(count)]))
 
     @property
     def news(self) -> bool:

@@ -6,8 +6,8 @@
     |   |   `-- TooBig             larger than it may be
     |   |-- HostileFrame           closes the socket at once, with `close_code`
     |   |-- NotJoined              needs membership first
-    |   |-- RateLimited            `retry_after_ms` says when to go on        (counted, unless it is Crowded)
-    |   |   `-- Crowded            too much of one address or swarm together
+    |   |-- RateLimited            `retry_after_ms` says when to go on        (counted: too many close the socket)
+    |   |   `-- Crowded            too much of one address or swarm together  (counted, with far more patience)
     |   |-- Full                   no room for another member
     |   `-- Unauthorized           closes the socket: the token is not good
     `-- OurError                   this installation is wrong: the operator reads it, with what to do

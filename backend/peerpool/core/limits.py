@@ -53,8 +53,16 @@ class Limits:
     swarm_rate: Rate = SWARM_RATE
     # Of 20,000 sockets in all: no address takes the tracker for itself.
     max_site_connections: int = 5_000
+    # Tokens of its site for what costs the tracker more than a message does: a handshake, and a frame that cannot be
+    # read and is answered all the same, which nobody honest sends.
+    connect_cost: float = 10.0
+    bad_frame_cost: float = 10.0
+    # Sites without a socket are remembered until their tokens are back: hanging up is no way to get new ones.
+    max_empty_sites: int = 50_000
     # Refused messages in a row before the socket is closed: a client that ignores `rate_limited`.
     max_rate_strikes: int = 100
+    # The same where others of its site or swarm took the tokens: twice what a join that offers to 30 members sends.
+    max_crowd_strikes: int = 800
     max_bad_frames: int = c.MAX_BAD_FRAMES
     idle_timeout_s: float = c.IDLE_TIMEOUT_MS / MS_PER_S
     offer_timeout_s: float = c.OFFER_TIMEOUT_MS / MS_PER_S
@@ -87,10 +95,18 @@ class TokenBucket:
 
     def take(self, cost: float, rate: Rate, now: float) -> float:
         """Take `cost` tokens. Returns 0.0 when taken, else the seconds until there are enough."""
-        elapsed_s = max(0.0, now - self._updated_at)
-        self._tokens = min(rate.tokens, self._tokens + elapsed_s * rate.refill_per_s)
-        self._updated_at = now
-        if self._tokens >= cost:
+        if self.left(rate, now) >= cost:
             self._tokens -= cost
             return 0.0
         return (cost - self._tokens) / rate.refill_per_s
+
+    def charge(self, cost: float, rate: Rate, now: float) -> None:
+        """Take `cost` tokens for what was done already, or all there are."""
+        self._tokens = max(0.0, self.left(rate, now) - cost)
+
+    def left(self, rate: Rate, now: float) -> float:
+        """Return how many tokens there are."""
+        elapsed_s = max(0.0, now - self._updated_at)
+        self._tokens = min(rate.tokens, self._tokens + elapsed_s * rate.refill_per_s)
+        self._updated_at = now
+        return self._tokens

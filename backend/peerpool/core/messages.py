@@ -91,7 +91,7 @@ class Holding(Struct, frozen=True):
 class Report(ClientFrame, tag="report", frozen=True):
     """Totals since the last report, what is held and how far neighbours are, as the client claims them.
 
-    `far_bytes` is the part of `peer_bytes` that came from outside the cluster.
+    `far_bytes` is the part of `peer_bytes` that came from outside the cluster, `received` which of them came from whom.
     """
 
     peer_bytes: ReportedBytes
@@ -101,6 +101,8 @@ class Report(ClientFrame, tag="report", frozen=True):
     stalls: ReportedCount
     far_bytes: ReportedBytes = 0
     rtts: Annotated[dict[PeerId, RttMs], Meta(max_length=c.NEIGHBOURS_MAX)] = field(default_factory=dict)
+    received: Annotated[dict[PeerId, ReportedBytes], Meta(max_length=c.NEIGHBOURS_MAX)] = field(default_factory=dict)
+    tracker_rtt_ms: RttMs | None = None
     holdings: Annotated[list[Holding], Meta(max_length=c.REPORTED_TRACKS_MAX)] = field(default_factory=list)
 
 

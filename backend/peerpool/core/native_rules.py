@@ -19,7 +19,7 @@ from peerpool.core.coordinates import Coordinate, Sample, beside, corrected, sur
 from peerpool.core.errors import BadFrame, NotJoined
 from peerpool.core.places import Level
 from peerpool.core.relays import relay
-from peerpool.core.state import RTT_ERROR_BOUNDS, Connection, State
+from peerpool.core.state import RTT_ERROR_BOUNDS, TRACKER_RTT_BOUNDS_MS, UNKNOWN_ORIGIN, Connection, State
 from peerpool.core.swarm import Family, Member, SwarmKey
 
 # Of each place so many are looked at for a coordinate to begin beside: most have one after half a minute.
@@ -128,9 +128,31 @@ def _report(state: State, _connection: Connection, member: Member, message: m.Re
     totals.reported_bytes["sent"] += message.sent_bytes
     totals.reported_bytes["far"] += message.far_bytes
     totals.reported_stalls += message.stalls
+    _count_origins(state, member, message)
+    if message.tracker_rtt_ms is not None:
+        totals.tracker_rtts[bisect_left(TRACKER_RTT_BOUNDS_MS, message.tracker_rtt_ms)] += 1
+        totals.tracker_rtts_ms += message.tracker_rtt_ms
     member.holdings = tuple(message.holdings)
     if message.rtts:
         _locate(state, member, message.rtts)
+
+
+def _count_origins(state: State, member: Member, message: m.Report) -> None:
+    """Count what neighbours sent by how near they are; all together no more than came of peers at all."""
+    origins, left_bytes = state.totals.bytes_by_origin, message.peer_bytes
+    for peer_id, claimed_bytes in message.received.items():
+        sender = member.swarm.find(peer_id)
+        if sender is None:
+            continue
+        counted_bytes = min(claimed_bytes, left_bytes)
+        left_bytes -= counted_bytes
+        origins[_shared_level(member, sender).name.lower()] += counted_bytes
+    origins[UNKNOWN_ORIGIN] += left_bytes
+
+
+def _shared_level(one: Member, other: Member) -> Level:
+    """Return the level of the tightest place that both are in."""
+    return next((cell.level for cell in reversed(one.cells) if cell in other.cells), Level.WORLD)
 
 
 def _locate(state: State, member: Member, rtts: Mapping[str, int]) -> None:

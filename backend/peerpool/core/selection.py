@@ -13,6 +13,7 @@ any, so newcomers do not meet newcomers only: a chain in the order of joining (d
 from __future__ import annotations
 
 from collections.abc import Collection
+from operator import attrgetter
 from typing import Final, Protocol
 
 from peerpool.core.availability import supply
@@ -66,10 +67,12 @@ class Nearest:
             choice.take(cell, min(len(choice.taken) + _most_of(cell), inside - inside // 2), near=True, diverse=True)
         choice.take(cluster, inside - inside // 2, near=True)
         choice.take(cluster, inside)
-        for cell in reversed(asker.cells):  # too few here: whoever is next
-            choice.take(cell, inside)
-        choice.take(swarm.cells.world, count, outside=cluster)
-        choice.take(swarm.cells.world, count)
+        if len(choice.taken) < inside:
+            for cell in reversed(asker.cells):  # too few here: whoever is next
+                choice.take(cell, inside)
+        if len(choice.taken) < count:
+            choice.take(swarm.cells.world, count, outside=cluster)
+            choice.take(swarm.cells.world, count)
         return choice.taken
 
 
@@ -147,19 +150,19 @@ def _most_of(cell: Cell) -> int:
 
 def _by_turns(candidates: list[Member], count: int) -> list[Member]:
     """Choose `count` of candidates in random order: by turns one of few neighbours, and any; full ones last."""
-    candidates.sort(key=_is_full)  # stable: ties stay in random order
+    welcoming = [member for member in candidates if member.degree < NEIGHBOURS_MAX]
+    if len(welcoming) < len(candidates):  # a full one would decline
+        candidates = welcoming + [member for member in candidates if member.degree >= NEIGHBOURS_MAX]
     anyone, rest = candidates[: count // 2], candidates[count // 2 :]
-    lonely = sorted(rest, key=_degree)[: count - len(anyone)]
+    rest.sort(key=_DEGREE)  # stable: ties stay in random order
+    lonely = rest[: count - len(anyone)]
     chosen: list[Member] = []
-    for turn in range(max(len(lonely), len(anyone))):
-        chosen += lonely[turn : turn + 1] + anyone[turn : turn + 1]
+    for turn, member in enumerate(lonely):
+        chosen.append(member)
+        if turn < len(anyone):
+            chosen.append(anyone[turn])
+    chosen += anyone[len(lonely) :]
     return chosen[:count]
 
 
-def _is_full(member: Member) -> bool:
-    """Whether it would decline."""
-    return member.degree >= NEIGHBOURS_MAX
-
-
-def _degree(member: Member) -> int:
-    return member.degree
+_DEGREE: Final = attrgetter("degree")

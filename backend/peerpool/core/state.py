@@ -13,13 +13,17 @@ from peerpool.core.clusters import Cell
 from peerpool.core.errors import Full
 from peerpool.core.limits import Limits, TokenBucket
 from peerpool.core.messages import RelayedFrame, TrackerFrame
-from peerpool.core.places import NOWHERE, Place
+from peerpool.core.places import NOWHERE, Level, Place
 from peerpool.core.selection import Selection
 from peerpool.core.swarm import ConnectionId, Family, Member, Rng, SwarmKey, Swarms
 from peerpool.core.torrent_messages import TorrentNotice
 
 # Parts of what was measured. The 15 % aimed at is one of them.
 RTT_ERROR_BOUNDS: Final = (0.05, 0.1, 0.15, 0.25, 0.5, 1.0)
+# Milliseconds: one town, one country, one continent, the other side of the world, and what is wrong.
+TRACKER_RTT_BOUNDS_MS: Final = (10, 25, 50, 100, 200, 400, 800)
+# Where bytes came from whose sender is no member any more, or was never named.
+UNKNOWN_ORIGIN: Final = "unknown"
 
 
 class Send(NamedTuple):
@@ -67,13 +71,14 @@ AdmissionRule = Callable[[Admission], None]
 
 
 class Site:
-    """All sockets of one address or line: how many, and their common rate."""
+    """All sockets of one address or line: how many, and their common rate. One without sockets is empty."""
 
-    __slots__ = ("bucket", "connections")
+    __slots__ = ("bucket", "connections", "empty_since")
 
     def __init__(self, limits: Limits, now: float) -> None:
         self.connections = 0
         self.bucket = TokenBucket(limits.site_rate, now)
+        self.empty_since = now
 
 
 class Connection:
@@ -113,7 +118,14 @@ class Totals:
     refusals: dict[str, int] = field(default_factory=dict)
     closes: dict[int, int] = field(default_factory=dict)
     reported_bytes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("peer", "far", "cdn", "sent"), 0))
+    # Of peers' bytes, by the tightest place that sender and receiver are both in.
+    bytes_by_origin: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys([*(level.name.lower() for level in Level), UNKNOWN_ORIGIN], 0)
+    )
     reported_stalls: int = 0
+    # Round trips to this tracker, up to TRACKER_RTT_BOUNDS_MS[i], or more than the last; and their sum.
+    tracker_rtts: list[int] = field(default_factory=lambda: [0] * (len(TRACKER_RTT_BOUNDS_MS) + 1))
+    tracker_rtts_ms: int = 0
     # Round trips reported, by how far off each prediction was: up to RTT_ERROR_BOUNDS[i], or more than the last.
     rtt_errors: list[int] = field(default_factory=lambda: [0] * (len(RTT_ERROR_BOUNDS) + 1))
 
@@ -137,13 +149,20 @@ class State:
         self.swarms = Swarms(limits)
         # Ordered by when they were last heard, so that expiry looks only at those that are due.
         self.connections: dict[Family, OrderedDict[ConnectionId, Connection]] = {f: OrderedDict() for f in Family}
-        # By name; a site exists as long as it has sockets. Those of unknown address have none.
+        # By name; those of unknown address have none. Empty ones, in the order in which they became it, are kept until
+        # their tokens are back.
         self.sites: dict[str, Site] = {}
+        self.empty_sites: OrderedDict[str, Site] = OrderedDict()
         self.torrent_members: OrderedDict[tuple[ConnectionId, str, str], Member] = OrderedDict()
         # Cells of native swarms that have changed since their members were last told.
         self.resized: dict[Cell, None] = {}
         self.totals = Totals()
         self.commands: list[Command] = []
+
+    @property
+    def site_memory_s(self) -> float:
+        """Seconds after which a site that does nothing has all its tokens."""
+        return self.limits.site_rate.tokens / self.limits.site_rate.refill_per_s
 
     def send(self, connection: ConnectionId, message: TrackerFrame | TorrentNotice) -> None:
         """Emit a message."""
@@ -154,15 +173,19 @@ class State:
         connection = Connection(connection_id, family, self.limits, now)
         connection.place = place
         if place.site:
-            site = self.sites.get(place.site)
-            if site is None:
-                site = self.sites[place.site] = Site(self.limits, now)
-            site.connections += 1
-            connection.site = site
+            connection.site = self._site(place.site, now)
+            connection.site.connections += 1
+            connection.site.bucket.charge(self.limits.connect_cost, self.limits.site_rate, now)
         self.connections[family][connection_id] = connection
         return connection
 
-    def disconnect(self, connection: Connection) -> None:
+    def _site(self, name: str, now: float) -> Site:
+        site = self.sites.get(name)
+        if site is None:
+            site = self.sites[name] = self.empty_sites.pop(name, None) or Site(self.limits, now)
+        return site
+
+    def disconnect(self, connection: Connection, now: float) -> None:
         """Forget a socket and its members."""
         for member in list(connection.members.values()):
             self.leave(connection, member)
@@ -170,7 +193,21 @@ class State:
         if connection.site is not None:
             connection.site.connections -= 1
             if connection.site.connections == 0:
-                del self.sites[connection.place.site]
+                self._empty(connection.place.site, now)
+
+    def _empty(self, name: str, now: float) -> None:
+        site = self.empty_sites[name] = self.sites.pop(name)
+        site.empty_since = now
+        if len(self.empty_sites) > self.limits.max_empty_sites:
+            self.empty_sites.popitem(last=False)
+
+    def expire_sites(self, now: float) -> None:
+        """Forget the sites whose tokens are back by now."""
+        while self.empty_sites:
+            name, oldest = next(iter(self.empty_sites.items()))
+            if oldest.empty_since + self.site_memory_s > now:
+                break
+            del self.empty_sites[name]
 
     def enter(self, connection: Connection, key: SwarmKey, peer_id: str, token: str | None, now: float) -> Member:
         """Make `connection` a member of the swarm `key`. Raises Full, or what the admission rule raises."""

@@ -104,11 +104,13 @@ def _reply(state: State, connection: Connection, key: SwarmKey) -> None:
 def _spread_offers(state: State, member: Member, message: Announce, now: float) -> None:
     """Give each offer to another member. Offers beyond the bound, or beyond the members there are, are dropped."""
     offers = message.offers[: state.limits.max_announce_offers]
+    if not offers:
+        return
     chosen = state.selection.choose(member.swarm, member, len(offers), (), state.rng)
+    state.totals.relays["offer"] += len(chosen)
     for other, offer in zip(chosen, offers, strict=False):
         other.degree += 1
         member.record_offer(other.peer_id + offer.offer_id, state.limits, now)
-        state.totals.relays["offer"] += 1
         notice = OfferNotice(message.info_hash, member.peer_id, offer.offer_id, offer.offer_json)
         state.send(other.connection, notice)
 

@@ -87,15 +87,20 @@ class Tracker:
         return {
             "connections": self.connection_count,
             "sites": len(state.sites),
+            "empty_sites": len(state.empty_sites),
             "swarms": len(state.swarms),
             "torrent_members": len(state.torrent_members),
             "resized": len(state.resized),
         }
 
-    def is_crowded(self, place: Place) -> bool:
-        """Whether there is no room for another socket from the site of `place`."""
-        site = self._state.sites.get(place.site)
-        return site is not None and site.connections >= self._limits.max_site_connections
+    def is_crowded(self, place: Place, now: float) -> bool:
+        """Whether there is no room for another socket from the site of `place`, or it has used up its rate."""
+        site = self._state.sites.get(place.site) or self._state.empty_sites.get(place.site)
+        if site is None:
+            return False
+        limits = self._limits
+        is_spent = site.bucket.left(limits.site_rate, now) < limits.connect_cost
+        return is_spent or site.connections >= limits.max_site_connections
 
     def cluster_sizes(self) -> dict[str, tuple[int, int]]:
         """Return how many clusters there are of each level, and members in them. Looks at every cell."""
@@ -113,7 +118,7 @@ class Tracker:
         connection = self._state.connect(connection_id, family, place, now)
         self._state.totals.connections_opened += 1
         if self._is_draining:
-            self._close(connection, c.CLOSE_SERVICE_RESTART, "restarting")
+            self._close(connection, c.CLOSE_SERVICE_RESTART, "restarting", now)
         return self._take_commands()
 
     def message_received(self, connection_id: ConnectionId, message: Message, now: float) -> list[Command]:
@@ -124,29 +129,29 @@ class Tracker:
                 self._charge(connection, message, now)
                 _RULEBOOKS[connection.family].obey(self._state, connection, message, now)
             except TheirError as error:
-                self._refuse(connection, error, message)
+                self._refuse(connection, error, message, now)
         return self._take_commands()
 
     def frame_refused(self, connection_id: ConnectionId, error: TheirError, now: float) -> list[Command]:
         """Answer a frame that could not be decoded, and close the socket when it was hostile or one too many."""
         connection = self._heard(connection_id, now)
         if connection is not None:
-            self._refuse(connection, error, None)
+            self._refuse(connection, error, None, now)
         return self._take_commands()
 
     def connection_closed(self, connection_id: ConnectionId, now: float) -> list[Command]:
         """Forget the socket and its members. Does nothing for one that is unknown, or was closed by a command."""
-        del now
         for connections in self._state.connections.values():
             connection = connections.get(connection_id)
             if connection is not None:
-                self._state.disconnect(connection)
+                self._state.disconnect(connection, now)
         return self._take_commands()
 
     def tick(self, now: float) -> list[Command]:
         """Expire what is due at `now`, and push the hints that are due."""
         self._expire_connections(now)
         self._expire_torrent_members(now)
+        self._state.expire_sites(now)
         for cell in list(self._state.resized):
             if now >= cell.hinted_at + self._limits.hint_interval_s:
                 del self._state.resized[cell]
@@ -162,6 +167,9 @@ class Tracker:
         if self._state.torrent_members:
             oldest = next(iter(self._state.torrent_members.values()))
             deadlines.append(oldest.announced_at + self._limits.torrent_idle_s)
+        if self._state.empty_sites:
+            oldest_site = next(iter(self._state.empty_sites.values()))
+            deadlines.append(oldest_site.empty_since + self._state.site_memory_s)
         deadlines += [cell.hinted_at + self._limits.hint_interval_s for cell in self._state.resized]
         return min(deadlines)
 
@@ -184,7 +192,7 @@ class Tracker:
         expire(self._state, now)
         return self._take_commands()
 
-    def drain(self) -> list[Command]:
+    def drain(self, now: float) -> list[Command]:
         """Tell every native client to come back after a while, spread so that rejoins stay bounded; close all."""
         self._is_draining = True
         limits = self._limits
@@ -194,9 +202,9 @@ class Tracker:
         restart = m.Restart(limits.restart_min_ms, limits.restart_min_ms + round(window_ms))
         for connection in list(native.values()):
             self._state.send(connection.id, restart)
-            self._close(connection, c.CLOSE_SERVICE_RESTART, "restarting")
+            self._close(connection, c.CLOSE_SERVICE_RESTART, "restarting", now)
         for connection in list(self._state.connections[Family.WEBTORRENT].values()):
-            self._close(connection, c.CLOSE_SERVICE_RESTART, "restarting")
+            self._close(connection, c.CLOSE_SERVICE_RESTART, "restarting", now)
         return self._take_commands()
 
     def _heard(self, connection_id: ConnectionId, now: float) -> Connection | None:
@@ -214,7 +222,6 @@ class Tracker:
         wait_s = connection.bucket.take(cost, limits.connection_rate, now)
         if wait_s > 0:
             raise RateLimited(math.ceil(wait_s * MS_PER_S))
-        connection.rate_strikes = 0
         if connection.site is not None:
             wait_s = connection.site.bucket.take(cost, limits.site_rate, now)
         member = connection.sole_member()
@@ -222,29 +229,32 @@ class Tracker:
             wait_s = member.swarm.bucket.take(cost, limits.swarm_rate, now)
         if wait_s > 0:
             raise Crowded(math.ceil(wait_s * MS_PER_S))
+        connection.rate_strikes = 0
 
-    def _refuse(self, connection: Connection, error: TheirError, message: Message | None) -> None:
+    def _refuse(self, connection: Connection, error: TheirError, message: Message | None, now: float) -> None:
         refusals = self._state.totals.refusals
         refusals[error.code] = refusals.get(error.code, 0) + 1
         self._state.send(connection.id, _describe(connection.family, error, message))
+        limits = self._limits
+        if connection.site is not None and isinstance(error, HostileFrame | BadFrame):
+            connection.site.bucket.charge(limits.bad_frame_cost, limits.site_rate, now)
         match error:
             case HostileFrame():
-                self._close(connection, error.close_code, str(error))
+                self._close(connection, error.close_code, str(error), now)
             case Unauthorized() if connection.family is Family.NATIVE:
-                self._close(connection, c.CLOSE_UNAUTHORIZED, str(error))
+                self._close(connection, c.CLOSE_UNAUTHORIZED, str(error), now)
             case BadFrame():
                 connection.bad_frames += 1
-                if connection.bad_frames >= self._limits.max_bad_frames:
-                    self._close(connection, c.CLOSE_BAD_FRAMES, "too many bad frames")
-            case Crowded():
-                pass
+                if connection.bad_frames >= limits.max_bad_frames:
+                    self._close(connection, c.CLOSE_BAD_FRAMES, "too many bad frames", now)
             case RateLimited():
                 connection.rate_strikes += 1
-                if connection.rate_strikes >= self._limits.max_rate_strikes:
-                    self._close(connection, c.CLOSE_RATE, "too many messages")
+                most = limits.max_crowd_strikes if isinstance(error, Crowded) else limits.max_rate_strikes
+                if connection.rate_strikes >= most:
+                    self._close(connection, c.CLOSE_RATE, "too many messages", now)
 
-    def _close(self, connection: Connection, code: int, reason: str) -> None:
-        self._state.disconnect(connection)
+    def _close(self, connection: Connection, code: int, reason: str, now: float) -> None:
+        self._state.disconnect(connection, now)
         closes = self._state.totals.closes
         closes[code] = closes.get(code, 0) + 1
         self._state.commands.append(Close(connection.id, code, reason))
@@ -255,7 +265,7 @@ class Tracker:
                 oldest = next(iter(connections.values()))
                 if oldest.heard_at + self._idle_s(family) > now:
                     break
-                self._close(oldest, c.CLOSE_IDLE, "idle")
+                self._close(oldest, c.CLOSE_IDLE, "idle", now)
 
     def _expire_torrent_members(self, now: float) -> None:
         members = self._state.torrent_members

@@ -236,6 +236,7 @@ export class Downloads {
       this._ledger.wastedBytes += payload.length;
     } else if (segment.put(index, payload, true)) {
       this._ledger.peerBytes += payload.length;
+      neighbour.gainedBytes += payload.length;
       if (neighbour.far) this._ledger.farBytes += payload.length;
       download.peerRate.add(payload.length, nowMs);
       this._gained(download, index, nowMs);

@@ -14,10 +14,10 @@ import {
   CLOSE_UNAUTHORIZED,
   ERROR_NOT_JOINED,
   EXCEPT_MAX,
-  PING_INTERVAL_MS,
   REPORT_INTERVAL_MS,
   WANT_MAX,
 } from "./constants.js";
+import { Heartbeat } from "./heartbeat.js";
 import { Links } from "./links.js";
 import {
   CLUSTER_SIZE_MAX,
@@ -25,7 +25,6 @@ import {
   FIRST_DIALS,
   INTERVAL_MAX_MS,
   INTERVAL_MIN_MS,
-  PONG_TIMEOUT_MS,
   RECONNECT_FIRST_MS,
   RECONNECT_LONG_CAP_MS,
   RECONNECT_LONG_MS,
@@ -87,11 +86,9 @@ export class Membership {
     this._lostMs = null;
     this._reconnectMs = Number.POSITIVE_INFINITY;
     this._wantMs = Number.POSITIVE_INFINITY;
-    this._pingMs = Number.POSITIVE_INFINITY;
-    this._pingIntervalMs = PING_INTERVAL_MS;
+    this._heartbeat = new Heartbeat();
     this._reportMs = Number.POSITIVE_INFINITY;
     this._reportIntervalMs = REPORT_INTERVAL_MS;
-    this._heardMs = 0;
     /** @type {MembershipCommand[]} */
     this._commands = [];
   }
@@ -107,7 +104,8 @@ export class Membership {
 
   /** @returns {number} when to call timerFired; Infinity for never */
   get nextTimerMs() {
-    return Math.min(this._reconnectMs, this._wantMs, this._pingMs, this._reportMs, this._links.wakeMs, this._settleMs);
+    const { dueMs } = this._heartbeat;
+    return Math.min(this._reconnectMs, this._wantMs, dueMs, this._reportMs, this._links.wakeMs, this._settleMs);
   }
 
   // ---- in: the page ----
@@ -133,8 +131,7 @@ export class Membership {
   /** @param {number} nowMs */
   socketOpened(nowMs) {
     if (this.state !== "connecting") return;
-    this._heardMs = nowMs;
-    this._pingMs = nowMs + this._pingIntervalMs;
+    this._heartbeat.start(nowMs);
     this._join();
   }
 
@@ -173,12 +170,13 @@ export class Membership {
   _sleep() {
     this._spare = [];
     this._waiting = [];
-    this._reconnectMs = this._wantMs = this._pingMs = this._reportMs = this._settleMs = Number.POSITIVE_INFINITY;
+    this._heartbeat.stop();
+    this._reconnectMs = this._wantMs = this._reportMs = this._settleMs = Number.POSITIVE_INFINITY;
   }
 
   /** @param {Message} message  JSON of a known shape is not assumed @param {number} nowMs */
   messageReceived(message, nowMs) {
-    this._heardMs = nowMs;
+    this._heartbeat.heard(nowMs);
     switch (message.type) {
       case "welcome":
         this._welcomed(message, nowMs);
@@ -192,6 +190,9 @@ export class Membership {
         break;
       case "hint":
         this._commands.push({ type: "clustered", ...this._clustering(message) });
+        break;
+      case "pong":
+        this._heartbeat.answered(nowMs);
         break;
       case "error":
         this._failed(message, nowMs);
@@ -229,10 +230,18 @@ export class Membership {
   }
 
   /** @param {import("./reporter.js").Report} report */
-  report({ totals, rtts, holdings }) {
+  report({ totals, rtts, received, holdings }) {
     if (this.state !== "joined") return;
-    const named = rtts.map(([link, rttMs]) => [this._links.get(link)?.peer, rttMs]).filter(([peer]) => peer !== undefined);
-    this._send({ type: "report", ...totals, rtts: Object.fromEntries(named), holdings });
+    const { rttMs } = this._heartbeat;
+    const trackerRtt = rttMs === null ? {} : { tracker_rtt_ms: rttMs };
+    const named = { rtts: this._byPeer(rtts), received: this._byPeer(received) };
+    this._send({ type: "report", ...totals, ...named, ...trackerRtt, holdings });
+  }
+
+  /** @param {[link: number, value: number][]} byLink @returns {Record<string, number>} without those that are gone */
+  _byPeer(byLink) {
+    const named = byLink.map(([link, value]) => [this._links.get(link)?.peer, value]);
+    return Object.fromEntries(named.filter(([peer]) => peer !== undefined));
   }
 
   // ---- in: links ----
@@ -290,7 +299,7 @@ export class Membership {
       this._settleMs = Number.POSITIVE_INFINITY;
       this._flush(); // and dials below
     }
-    if (nowMs >= this._pingMs) this._ping(nowMs);
+    if (nowMs >= this._heartbeat.dueMs) this._ping(nowMs);
     if (nowMs >= this._reportMs) {
       this._reportMs = nowMs + this._reportIntervalMs;
       this._commands.push({ type: "reportDue" });
@@ -309,8 +318,9 @@ export class Membership {
     this._attempt = 0;
     this._lostMs = null;
     this._iceServers = Array.isArray(message.ice_servers) ? message.ice_servers : [];
-    this._pingIntervalMs = bounded(message.ping_interval_ms, INTERVAL_MIN_MS, INTERVAL_MAX_MS, this._pingIntervalMs);
-    this._pingMs = nowMs + this._pingIntervalMs;
+    const { intervalMs } = this._heartbeat;
+    this._heartbeat.intervalMs = bounded(message.ping_interval_ms, INTERVAL_MIN_MS, INTERVAL_MAX_MS, intervalMs);
+    this._heartbeat.start(nowMs);
     this._reportIntervalMs = bounded(message.report_interval_ms, INTERVAL_MIN_MS, INTERVAL_MAX_MS, this._reportIntervalMs);
     this._reportMs = nowMs + this._reportIntervalMs * this._random(); // a crowd that joined together does not report together
     this._wantMs = nowMs + WANT_AGAIN_MS * (1 + this._random());
@@ -399,15 +409,15 @@ export class Membership {
 
   /** @param {number} nowMs */
   _ping(nowMs) {
-    this._pingMs = nowMs + this._pingIntervalMs;
+    const answers = this._heartbeat.beat(nowMs);
     if (this.state !== "joined" && this.state !== "joining") return;
-    if (nowMs - this._heardMs > this._pingIntervalMs + PONG_TIMEOUT_MS) {
-      // The socket is open and nobody answers: a dead network, or a tracker behind a dead proxy.
-      this._commands.push({ type: "closeSocket" });
-      this.socketClosed(nowMs);
+    if (answers) {
+      this._send({ type: "ping" });
       return;
     }
-    this._send({ type: "ping" });
+    // The socket is open and nobody answers: a dead network, or a tracker behind a dead proxy.
+    this._commands.push({ type: "closeSocket" });
+    this.socketClosed(nowMs);
   }
 
   _room() {

@@ -53,6 +53,9 @@ export class Neighbour {
     this.inFlightPieces = 0;
     /** Payload that went either way since the last review. */
     this.movedBytes = 0;
+    /** Of what we needed it sent so much, and of that so much is told to the tracker. */
+    this.gainedBytes = 0;
+    this.reportedBytes = 0;
     /** The places it is in, as the tracker numbers them; null until it has said. @type {number[] | null} */
     this.cells = null;
     /** It is outside our cluster: a last resort, and a stranger to our election. */

@@ -9,10 +9,11 @@ import { RangeSet } from "./range-set.js";
 /** @typedef {{ track: string, playhead: number, held: import("./range-set.js").Range[] }} Holding */
 
 /**
- * In the tracker's own words (docs/wire-protocol.md), but for `rtts`: those are by link, for the node does not know peers by name.
+ * In the tracker's own words (docs/wire-protocol.md), but `rtts` and `received` are by link: the node does not know peers by name.
  * @typedef {object} Report
  * @property {Record<string, number>} totals
  * @property {[link: number, rttMs: number][]} rtts
+ * @property {[link: number, sizeBytes: number][]} received  of those who sent anything
  * @property {Holding[]} holdings
  */
 
@@ -50,7 +51,7 @@ export class Reporter {
     };
     this._last = { peerBytes, farBytes, cdnBytes, sentBytes };
     this._lastStalls = stalls;
-    return { totals, rtts: roundTrips(neighbours), holdings: this._holdings(held) };
+    return { totals, rtts: roundTrips(neighbours), received: received(neighbours), holdings: this._holdings(held) };
   }
 
   /** @param {Iterable<SegmentRef>} held @returns {Holding[]} */
@@ -72,5 +73,17 @@ function roundTrips(neighbours) {
   return measured.map(({ id, leastRttMs }) => [id, Math.min(Math.max(1, Math.round(leastRttMs)), RTT_MAX_MS)]);
 }
 
+/** @param {readonly Neighbour[]} neighbours @returns {[link: number, sizeBytes: number][]} what each sent that was not told yet */
+function received(neighbours) {
+  /** @type {[link: number, sizeBytes: number][]} */
+  const found = [];
+  for (const neighbour of neighbours.slice(0, NEIGHBOURS_MAX)) {
+    const sizeBytes = neighbour.gainedBytes - neighbour.reportedBytes;
+    neighbour.reportedBytes = neighbour.gainedBytes;
+    if (sizeBytes > 0) found.push([neighbour.id, sizeBytes]);
+  }
+  return found;
+}
+
 /** More is no round trip: somebody's page was frozen meanwhile. */
-const RTT_MAX_MS = 60_000;
+export const RTT_MAX_MS = 60_000;

@@ -324,8 +324,24 @@ test("a report names neighbours as the tracker knows them, and none that are gon
       [1, 12],
       [2, 30],
     ],
+    received: [
+      [1, 100],
+      [2, 200],
+    ],
     holdings: [],
   });
   const [report] = only(membership, "sendMessage");
-  assert.deepEqual(report?.message, { type: "report", peer_bytes: 1, rtts: { [peer(7)]: 12 }, holdings: [] });
+  const named = { rtts: { [peer(7)]: 12 }, received: { [peer(7)]: 100 } };
+  assert.deepEqual(report?.message, { type: "report", peer_bytes: 1, ...named, holdings: [] });
+});
+
+test("a report says how far the tracker is, once a ping was answered", () => {
+  const membership = joined([]);
+  const pingMs = 25_000;
+  membership.timerFired(pingMs);
+  assert.ok(only(membership, "sendMessage").some(({ message }) => /** @type {any} */ (message).type === "ping"));
+  membership.messageReceived({ type: "pong" }, pingMs + 40);
+  membership.report({ totals: {}, rtts: [], received: [], holdings: [] });
+  const [report] = only(membership, "sendMessage");
+  assert.equal(/** @type {any} */ (report?.message).tracker_rtt_ms, 40);
 });

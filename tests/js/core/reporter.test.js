@@ -59,6 +59,16 @@ test("a report is bounded: the tracks played last, their longest runs", () => {
   assert.deepEqual(runs.at(-1), [500, 2]);
 });
 
+test("what each neighbour sent is told once", () => {
+  const reporter = new Reporter();
+  const [giver, taker] = [new Neighbour(1, true, 0), new Neighbour(2, true, 0)];
+  giver.gainedBytes = 100;
+  assert.deepEqual(reporter.next(new Ledger(), 0, [giver, taker], []).received, [[1, 100]]);
+  assert.deepEqual(reporter.next(new Ledger(), 0, [giver, taker], []).received, []);
+  giver.gainedBytes = 130;
+  assert.deepEqual(reporter.next(new Ledger(), 0, [giver, taker], []).received, [[1, 30]]);
+});
+
 test("round trips are the least that was measured, of who has answered", () => {
   const [fast, silent, asleep] = [new Neighbour(1, true, 0), new Neighbour(2, true, 0), new Neighbour(3, true, 0)];
   for (const rttMs of [30.4, 12.6, 90]) fast.measured(rttMs);
