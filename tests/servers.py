@@ -9,7 +9,7 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,12 @@ class ServerProcess:
         self.base = base
         self.ws_base = base.replace("http", "ws", 1)
 
-    def native(self, **options: Any) -> ClientConnection:
-        """Open a socket on /signal, with options of the client's."""
-        subprotocols = [Subprotocol("peerpool.1")]
-        return connect(
-            f"{self.ws_base}/signal", subprotocols=subprotocols, compression=None, close_timeout=1, **options
-        )
+    def native(self, source: str = "") -> ClientConnection:
+        """Open a socket on /signal, from an address of this machine."""
+        host, port = self.base.removeprefix("http://").split(":")
+        raw = socket.create_connection((host, int(port)), RECV_TIMEOUT_S, (source, 0) if source else None)
+        url, subprotocols = f"{self.ws_base}/signal", [Subprotocol("peerpool.1")]
+        return connect(url, sock=raw, subprotocols=subprotocols, compression=None, close_timeout=1)
 
     def torrent(self) -> ClientConnection:
         """Open a socket on /announce."""
@@ -46,11 +46,11 @@ class ServerProcess:
 
 
 @contextlib.contextmanager
-def running_server(**variables: str) -> Iterator[ServerProcess]:
+def running_server(program: Sequence[str] = ("-m", "peerpool.cli"), **variables: str) -> Iterator[ServerProcess]:
     """Run `peerpool serve` on a free port with settings from `variables`; end it on leaving."""
     settings = {f"PEERPOOL_{name.upper()}": value for name, value in variables.items()}
     process = subprocess.Popen(
-        [sys.executable, "-m", "peerpool.cli", "serve", "--port", "0"],
+        [sys.executable, *program, "serve", "--port", "0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

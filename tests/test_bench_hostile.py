@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.hostile.__main__ import attack
+from bench.hostile.__main__ import attack, tracker_of_two_sites
 from bench.hostile.attackers import ATTACKS
-from e2e.harness.tracker import Tracker
 
 
-@pytest.mark.parametrize("direct", ["true", "false"])
-def test_hostile_clients_break_nothing(direct: str, tmp_path: Path) -> None:
-    tracker = Tracker(tmp_path, env={"PEERPOOL_DIRECT_SOCKETS": direct})
+@pytest.mark.parametrize("direct", [True, False])
+def test_hostile_clients_break_nothing(*, direct: bool, tmp_path: Path) -> None:
+    tracker = tracker_of_two_sites(tmp_path, direct=direct)
     tracker.start()
     try:
         figures = asyncio.run(attack(tracker, 12, 5, 1, seed=1))

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 from peerpool.core import constants as c
@@ -96,14 +97,26 @@ def test_the_stock_uvicorn_command_serves_too() -> None:
         process.communicate(timeout=15)
 
 
-def test_who_floods_is_turned_away_then_not_listened_to_and_others_are_served() -> None:
+# The command, with a site that has few tokens: what a test can spend on any machine.
+POOR_SITES = """
+import functools, sys
+import peerpool.app, peerpool.cli
+from peerpool.core.limits import Rate
+peerpool.app.Limits = functools.partial(peerpool.app.Limits, site_rate=Rate(500.0, 50.0))
+sys.exit(peerpool.cli.main(sys.argv[1:]))
+"""
+
+
+def test_who_floods_is_turned_away_then_not_listened_to_and_others_are_served(tmp_path: Path) -> None:
+    sites = tmp_path / "sites.csv"
+    sites.write_text("network,site\n127.0.0.0/16,here\n127.9.0.0/16,elsewhere\n")
     flood = HANDSHAKE.format(path="/signal").encode() + masked(b"nonsense") * 50
-    with running_server() as server:
-        answers = [knock(server, flood) for _ in range(2000)]
+    with running_server(("-c", POOR_SITES), site_map=str(sites)) as server:
+        answers = [knock(server, flood) for _ in range(100)]
         assert answers[0] == b"HTTP/1.1 101"
         turned_away = answers.index(b"HTTP/1.1 429")
         assert b"" in answers[turned_away:]  # cut without a word
-        with server.native(local_addr=("127.0.0.9", 0)) as honest:
+        with server.native(source="127.9.0.9") as honest:
             join(honest, "a" * 40)
         until = time.monotonic() + 20
         while knock(server, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n") != b"HTTP/1.1 200":

@@ -28,7 +28,9 @@ from e2e.harness.tracker import Tracker
 
 JOIN_EVERY_S: Final = 0.25
 SETTLE_S: Final = 3.0
-HONEST_ADDRESS: Final = "127.0.0.9"
+# Without the map all of this machine is one site.
+SITES: Final = "network,site\n127.0.0.0/16,theirs\n127.9.0.0/16,ours\n"
+HONEST_ADDRESS: Final = "127.9.0.9"
 
 
 @dataclass
@@ -47,6 +49,13 @@ class Figures:
         """Return the 99th percentile of joins, in ms."""
         values = self.quiet_ms if name == "quiet" else self.under_attack_ms
         return statistics.quantiles(values, n=100)[98] if len(values) > 1 else float("nan")
+
+
+def tracker_of_two_sites(folder: Path, *, direct: bool) -> Tracker:
+    """Return a tracker to which attackers and honest members are not one and the same office."""
+    sites = folder / "sites.csv"
+    sites.write_text(SITES)
+    return Tracker(folder, env={"PEERPOOL_DIRECT_SOCKETS": str(direct).lower(), "PEERPOOL_SITE_MAP": str(sites)})
 
 
 async def honest(port: int, took_ms: list[float], figures: Figures, until_s: float) -> None:
@@ -116,7 +125,7 @@ def main() -> None:
     parser.add_argument("--asgi", action="store_true", help="sockets through ASGI")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        tracker = Tracker(Path(name), env={"PEERPOOL_DIRECT_SOCKETS": "false" if chosen.asgi else "true"})
+        tracker = tracker_of_two_sites(Path(name), direct=not chosen.asgi)
         tracker.start()
         try:
             figures = asyncio.run(attack(tracker, chosen.sockets, chosen.minutes * 60, 30, chosen.seed))

@@ -182,7 +182,8 @@ class State:
     def _site(self, name: str, now: float) -> Site:
         site = self.sites.get(name)
         if site is None:
-            site = self.sites[name] = self.empty_sites.pop(name, None) or Site(self.limits, now)
+            known = name in self.empty_sites
+            site = self.sites[name] = self.empty_sites.pop(name) if known else Site(self.limits, now)
         return site
 
     def disconnect(self, connection: Connection, now: float) -> None:
