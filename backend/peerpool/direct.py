@@ -45,6 +45,8 @@ KEEPALIVE_IDLE_S: Final = 30
 KEEPALIVE_INTERVAL_S: Final = 10
 KEEPALIVE_COUNT: Final = 3
 READ_BUFFER_BYTES: Final = 2_048
+# From here on a frame's length has two bytes of its own.
+EXTENDED_16: Final = 126
 # Longest frame by path; native frames beyond their bound are refused with a reason before this one cuts them off.
 DIALECTS: Final = {b"/signal": (NATIVE, 2 * MAX_SIGNAL_FRAME_BYTES), b"/announce": (WEBTORRENT, MAX_FRAME_BYTES)}
 
@@ -52,15 +54,52 @@ _QUIET: Final = logging.getLogger("peerpool.direct")
 _QUIET.setLevel(logging.CRITICAL)  # picows tells of every connection, and of what clients do wrong
 
 
+def text_header(length: int) -> bytes:
+    """Return the header of a whole, unmasked text frame with `length` bytes after it (RFC 6455, section 5.2)."""
+    if length < EXTENDED_16:
+        return b"\x81%c" % length
+    if length < 1 << 16:
+        return b"\x81\x7e" + length.to_bytes(2)
+    return b"\x81\x7f" + length.to_bytes(8)
+
+
+class Turn:
+    """One turn of the event loop: whatever is put into a socket in it goes to the kernel at its end, at once.
+
+    In a crowd a turn has the messages of hundreds, and each of them several for the same receivers: a system call for
+    each would be most of what the tracker does. (Neither picows nor uvloop waits for the end of a turn.)
+    """
+
+    def __init__(self) -> None:
+        self._sockets: list[DirectSocket] = []
+
+    def add(self, sender: DirectSocket) -> None:
+        """Flush `sender` at the end of this turn."""
+        if not self._sockets:
+            asyncio.get_running_loop().call_soon(self._end)
+        self._sockets.append(sender)
+
+    def _end(self) -> None:
+        sockets, self._sockets = self._sockets, []
+        for sender in sockets:
+            sender.flush()
+
+
 class DirectSocket(WSListener):
     """One open socket: the hub's outbox for it, and picows' listener."""
 
-    def __init__(self, hub: Hub, dialect: Dialect, place: Place, connections: set[Any]) -> None:
+    def __init__(self, hub: Hub, turn: Turn, dialect: Dialect, place: Place, connections: set[Any]) -> None:
         self._hub = hub
         self._dialect = dialect
         self._place = place
         self._connections = connections
         self._transport: WSTransport | None = None
+        self._stream: asyncio.Transport | None = None
+        self._turn = turn
+        # Headers and frames that were put in this turn of the loop.
+        self._unsent: list[bytes] = []
+        # With these, what the reader has not taken.
+        self._waiting_bytes = 0
         self._id: ConnectionId = 0
         self._is_closed = False
         self._parts: list[bytes] = []
@@ -71,6 +110,7 @@ class DirectSocket(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Take part."""
         self._transport = transport
+        self._stream = transport.underlying_transport
         self._connections.add(self)
         self._id = self._hub.open(self._dialect, self, self._place)
 
@@ -128,17 +168,31 @@ class DirectSocket(WSListener):
 
     def put(self, frame: bytes, *, is_droppable: bool) -> bool:
         """Send a frame, unless the reader is too far behind for it; one that cannot take what it must is cut."""
-        transport = self._transport
-        if self._is_closed or transport is None or transport.is_disconnected:
+        if self._is_closed:
             return False
-        waiting_bytes = transport.underlying_transport.get_write_buffer_size() + len(frame)
+        if not self._unsent:
+            stream = self._stream
+            if stream is None or stream.is_closing():
+                return False
+            self._waiting_bytes = stream.get_write_buffer_size()
+        length = len(frame)
+        waiting_bytes = self._waiting_bytes + length
         if waiting_bytes > (SOFT_LIMIT_BYTES if is_droppable else HARD_LIMIT_BYTES):
             if not is_droppable:
                 self._hub.slow_readers += 1
                 self.abort()
             return False
-        transport.send(WSMsgType.TEXT, frame)
+        if not self._unsent:
+            self._turn.add(self)
+        self._unsent += (text_header(length), frame)
+        self._waiting_bytes = waiting_bytes
         return True
+
+    def flush(self) -> None:
+        """Hand what was put to the kernel."""
+        unsent, self._unsent = self._unsent, []
+        if unsent and self._stream is not None and not self._stream.is_closing():
+            self._stream.write(b"".join(unsent))
 
     def close(self, code: int, reason: str) -> None:
         """Say goodbye; by force when that is not answered."""
@@ -147,12 +201,14 @@ class DirectSocket(WSListener):
             return
         self._is_closed = True
         self._parts = []
+        self.flush()
         transport.send_close(code, reason.encode())  # type: ignore[arg-type]
         asyncio.get_running_loop().call_later(CLOSE_GRACE_S, self.abort)
 
     def abort(self) -> None:
         """End the connection without waiting for anybody."""
         self._is_closed = True
+        self._unsent = []
         if self._transport is not None:
             self._transport.underlying_transport.abort()
 
@@ -169,6 +225,7 @@ class DirectProtocol(asyncio.Protocol):
     """What uvicorn hands a socket to when a request asks to upgrade it."""
 
     hub: Hub
+    turn: Turn
     trusted: TrustedProxies
 
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], **_: Any) -> None:
@@ -247,7 +304,9 @@ class DirectProtocol(asyncio.Protocol):
             return _denial(*refusal)
         headers = {"Sec-WebSocket-Protocol": dialect.subprotocol} if dialect.subprotocol else {}
         response = WSUpgradeResponse.create_101_response(headers)
-        return WSUpgradeResponseWithListener(response, DirectSocket(self.hub, dialect, place, self._connections))
+        return WSUpgradeResponseWithListener(
+            response, DirectSocket(self.hub, self.turn, dialect, place, self._connections)
+        )
 
 
 def _denial(status: int, text: str) -> WSUpgradeResponseWithListener:
@@ -257,4 +316,4 @@ def _denial(status: int, text: str) -> WSUpgradeResponseWithListener:
 def direct_protocol(hub: Hub, forwarded_allow_ips: str) -> type[DirectProtocol]:
     """Return the class to give to uvicorn as `ws`. Raises ConfigError."""
     trusted = TrustedProxies(forwarded_allow_ips)
-    return type("DirectProtocolOfHub", (DirectProtocol,), {"hub": hub, "trusted": trusted})
+    return type("DirectProtocolOfHub", (DirectProtocol,), {"hub": hub, "turn": Turn(), "trusted": trusted})

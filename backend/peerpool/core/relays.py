@@ -29,7 +29,7 @@ def relay(state: State, sender: Member, to: Member, message: m.RelayedFrame, now
 
 
 def _offer_due(state: State, sender: Member, to: Member, now: float) -> bool:
-    sender.record_offer(to.peer_id, state.limits, now)
+    sender.record_offers((to.peer_id,), state.limits, now)
     return True
 
 

@@ -65,7 +65,8 @@ class Nearest:
             if cell is cluster:
                 break
             choice.take(cell, min(len(choice.taken) + _most_of(cell), inside - inside // 2), near=True, diverse=True)
-        choice.take(cluster, inside - inside // 2, near=True)
+        if choice.knows_nearness:
+            choice.take(cluster, inside - inside // 2, near=True)
         choice.take(cluster, inside)
         if len(choice.taken) < inside:
             for cell in reversed(asker.cells):  # too few here: whoever is next
@@ -94,6 +95,8 @@ class _Choice:
         self._asker = asker
         self._unwanted = {*excluded, asker.peer_id}
         self._rng = rng
+        # To who has reported nothing, as to every torrent client, all are as near.
+        self.knows_nearness = asker.coordinate is not None or bool(asker.holdings)
 
     def take(
         self, cell: Cell, until: int, *, near: bool = False, diverse: bool = False, outside: Cell | None = None
@@ -106,8 +109,7 @@ class _Choice:
         if wanted <= 0 or len(cell) <= 1:
             return
         # Enough are drawn that `wanted` remain however many of them are unwanted.
-        # To who has reported nothing, as to every torrent client, all are as near.
-        near = near and (self._asker.coordinate is not None or bool(self._asker.holdings))
+        near = near and self.knows_nearness
         per_wanted = DRAWN_PER_NEAR if near else DRAWN_PER_WANTED
         drawn = cell.draw(wanted * per_wanted + len(self._unwanted), self._rng)
         candidates = [

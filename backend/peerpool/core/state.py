@@ -26,14 +26,14 @@ TRACKER_RTT_BOUNDS_MS: Final = (10, 25, 50, 100, 200, 400, 800)
 UNKNOWN_ORIGIN: Final = "unknown"
 
 
-class Send(NamedTuple):
+class Send(Struct, frozen=True, gc=False):
     """Command: send `message` on `connection`."""
 
     connection: ConnectionId
     message: TrackerFrame | TorrentNotice
 
 
-class Close(NamedTuple):
+class Close(Struct, frozen=True, gc=False):
     """Command: close `connection`, after what was sent before."""
 
     connection: ConnectionId
@@ -50,7 +50,7 @@ class Relayed(Struct, frozen=True):
     message: RelayedFrame
 
 
-class Forward(NamedTuple):
+class Forward(Struct, frozen=True, gc=False):
     """Command: hand a message to another node."""
 
     node: str

@@ -6,10 +6,11 @@ introduced, even when they want the same info hash.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import Final, NamedTuple, Protocol
+
+from msgspec import Struct
 
 from peerpool.core.clusters import Cell, Cells
 from peerpool.core.coordinates import Coordinate
@@ -48,8 +49,7 @@ class Rng(Protocol):
         """Return `k` distinct numbers of `population`, in random order."""
 
 
-@dataclass(slots=True)
-class PendingOffer:
+class PendingOffer(Struct, gc=False):
     """An offer that was relayed: until `expires_at` (seconds) it may be answered once and candidates may follow it."""
 
     expires_at: float
@@ -109,14 +109,17 @@ class Member:
         """Note that it was told which cluster it is in, and how large that is."""
         self.told_cluster, self.told_size = cluster, len(cluster)
 
-    def record_offer(self, key: str, limits: Limits, now: float) -> None:
-        """Remember an offer under `key`; forget the oldest when there are too many."""
-        if self.sent is None:
-            self.sent = {}
-        self.sent.pop(key, None)  # a renewed offer is the newest
-        if len(self.sent) >= limits.max_pending_offers:
-            del self.sent[next(iter(self.sent))]
-        self.sent[key] = PendingOffer(now + limits.offer_timeout_s)
+    def record_offers(self, keys: Iterable[str], limits: Limits, now: float) -> None:
+        """Remember an offer under each of `keys`; forget the oldest when there are too many."""
+        sent = self.sent
+        if sent is None:
+            sent = self.sent = {}
+        most, expires_at = limits.max_pending_offers, now + limits.offer_timeout_s
+        for key in keys:
+            sent.pop(key, None)  # a renewed offer is the newest
+            if len(sent) >= most:
+                del sent[next(iter(sent))]
+            sent[key] = PendingOffer(expires_at)
 
     def live_offer(self, key: str, now: float) -> PendingOffer | None:
         """Return the offer under `key` unless it has expired."""

@@ -7,7 +7,8 @@ answers are the sender's JSON, never parsed here: they are relayed byte for byte
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
+
+from msgspec import Struct
 
 
 class Event(Enum):
@@ -20,14 +21,14 @@ class Event(Enum):
     PAUSED = "paused"
 
 
-class TorrentOffer(NamedTuple):
+class TorrentOffer(Struct, frozen=True, gc=False):
     """One offer of an announce; `offer_json` is the offer as the sender wrote it."""
 
     offer_id: str
     offer_json: bytes
 
 
-class Announce(NamedTuple):
+class Announce(Struct, frozen=True, gc=False):
     """A member shows that it is here, and may bring offers."""
 
     info_hash: str
@@ -37,7 +38,7 @@ class Announce(NamedTuple):
     offers: list[TorrentOffer]
 
 
-class TorrentAnswer(NamedTuple):
+class TorrentAnswer(Struct, frozen=True, gc=False):
     """The answer to an offer that was relayed to `peer_id` from `to_peer_id`."""
 
     info_hash: str
@@ -47,7 +48,7 @@ class TorrentAnswer(NamedTuple):
     answer_json: bytes
 
 
-class Scrape(NamedTuple):
+class Scrape(Struct, frozen=True, gc=False):
     """Ask for the counts of some swarms."""
 
     info_hashes: list[str]
@@ -56,7 +57,7 @@ class Scrape(NamedTuple):
 TorrentMessage = Announce | TorrentAnswer | Scrape
 
 
-class AnnounceReply(NamedTuple):
+class AnnounceReply(Struct, frozen=True, gc=False):
     """Answer to an announce: counts after it, and when to announce again (seconds)."""
 
     info_hash: str
@@ -65,7 +66,7 @@ class AnnounceReply(NamedTuple):
     interval_s: int
 
 
-class OfferNotice(NamedTuple):
+class OfferNotice(Struct, frozen=True, gc=False):
     """An offer of `peer_id`, relayed."""
 
     info_hash: str
@@ -74,7 +75,7 @@ class OfferNotice(NamedTuple):
     offer_json: bytes
 
 
-class AnswerNotice(NamedTuple):
+class AnswerNotice(Struct, frozen=True, gc=False):
     """An answer of `peer_id`, relayed."""
 
     info_hash: str
@@ -83,7 +84,7 @@ class AnswerNotice(NamedTuple):
     answer_json: bytes
 
 
-class SwarmCounts(NamedTuple):
+class SwarmCounts(Struct, frozen=True, gc=False):
     """One swarm in a scrape reply."""
 
     info_hash: str
@@ -92,14 +93,14 @@ class SwarmCounts(NamedTuple):
     downloaded: int
 
 
-class ScrapeReply(NamedTuple):
+class ScrapeReply(Struct, frozen=True, gc=False):
     """Answer to a scrape."""
 
     swarms: list[SwarmCounts]
     min_interval_s: int
 
 
-class Failure(NamedTuple):
+class Failure(Struct, frozen=True, gc=False):
     """A request was refused. `info_hash` is empty when the request did not get as far as having one."""
 
     action: str

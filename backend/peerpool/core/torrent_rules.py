@@ -107,11 +107,12 @@ def _spread_offers(state: State, member: Member, message: Announce, now: float) 
     if not offers:
         return
     chosen = state.selection.choose(member.swarm, member, len(offers), (), state.rng)
-    state.totals.relays["offer"] += len(chosen)
-    for other, offer in zip(chosen, offers, strict=False):
+    pairs = list(zip(chosen, offers, strict=False))
+    state.totals.relays["offer"] += len(pairs)
+    member.record_offers([other.peer_id + offer.offer_id for other, offer in pairs], state.limits, now)
+    for other, offer in pairs:
         other.degree += 1
-        member.record_offer(other.peer_id + offer.offer_id, state.limits, now)
-        notice = OfferNotice(message.info_hash, member.peer_id, offer.offer_id, offer.offer_json)
+        notice = OfferNotice(message.info_hash, message.peer_id, offer.offer_id, offer.offer_json)
         state.send(other.connection, notice)
 
 

@@ -7,6 +7,7 @@ inject an `interval` or a `failure reason`.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -101,7 +102,7 @@ def _announce(parsed: _Announce) -> Announce:
     event = _EVENTS.get(parsed.event or "")
     if event is None:
         raise BadFrame("unknown event")
-    offers = [TorrentOffer(one.offer_id, _sdp_json(one.offer)) for one in parsed.offers or ()]
+    offers = [TorrentOffer(one.offer_id, _sdp_json(one.offer)) for one in parsed.offers] if parsed.offers else []
     is_seed = parsed.left == 0 and parsed.left is not False
     return Announce(parsed.info_hash, parsed.peer_id, event, is_seed, offers)
 
@@ -124,9 +125,9 @@ def _sdp_json(raw: Raw) -> bytes:
 
 def encode(message: TorrentNotice) -> bytes:
     """Return the text frame of `message`, in UTF-8."""
+    if isinstance(message, OfferNotice):  # nearly all are
+        return _relay_frame(b"offer", message.offer_json, message)
     match message:
-        case OfferNotice():
-            return _relay_frame(b"offer", message.offer_json, message)
         case AnswerNotice():
             return _relay_frame(b"answer", message.answer_json, message)
         case AnnounceReply():
@@ -152,14 +153,17 @@ def encode(message: TorrentNotice) -> bytes:
 
 def _relay_frame(field: bytes, sdp_json: bytes, message: OfferNotice | AnswerNotice) -> bytes:
     """Join a frame as bytes around JSON that is passed through: several times cheaper than parsing it."""
-    encode_text = _encoder.encode
     return b'{"action":"announce","%b":%b,"offer_id":%b,"peer_id":%b,"info_hash":%b}' % (
         field,
         sdp_json,
-        encode_text(message.offer_id),
-        encode_text(message.peer_id),
-        encode_text(message.info_hash),
+        _encoder.encode(message.offer_id),
+        _id_json(message.peer_id),
+        _id_json(message.info_hash),
     )
+
+
+# An announce's offers have both in common.
+_id_json: Final = lru_cache(1024)(_encoder.encode)
 
 
 def is_droppable(message: object) -> bool:
