@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import random
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
 import pytest
 from peerpool.core import constants as c
+from peerpool.core.places import NOWHERE
+from peerpool.core.tracker import Tracker
+from peerpool.direct import DirectSocket, Turn, text_header
+from peerpool.outbox import HARD_LIMIT_BYTES, SOFT_LIMIT_BYTES
 from peerpool.protocols.webtorrent import MAX_FRAME_BYTES
+from peerpool.signalling import NATIVE, Hub
 from websockets import Subprotocol
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Frame, Opcode
+from websockets.streams import StreamReader
 from websockets.sync.client import connect
 
 from tests.databases import provider, write_mmdb
@@ -95,3 +106,85 @@ def test_who_goes_without_a_word_is_forgotten(direct: ServerProcess) -> None:
     with direct.native() as client:
         while connections() > before + 1:
             assert client.ping().wait(RECV_TIMEOUT_S)
+
+
+class Line:
+    """A connection's stream: one that takes all at once, or nothing."""
+
+    def __init__(self, *, takes: bool) -> None:
+        self.takes = takes
+        self.writes: list[bytes] = []
+        self.is_aborted = False
+
+    def write(self, data: bytes) -> None:
+        self.writes.append(data)
+
+    def get_write_buffer_size(self) -> int:
+        return 0 if self.takes else sum(map(len, self.writes))
+
+    def is_closing(self) -> bool:
+        return self.is_aborted
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+
+def opened(line: Line) -> DirectSocket:
+    """Open a socket over `line`."""
+    hub = Hub(Tracker(random.Random(1)), 10)
+    opened = DirectSocket(hub, Turn(), NATIVE, NOWHERE, set())
+    opened.on_ws_connected(cast(Any, SimpleNamespace(underlying_transport=line)))
+    return opened
+
+
+@pytest.mark.parametrize("length", [0, 125, 126, 65_535, 65_536])
+def test_a_frame_is_what_any_client_reads(length: int) -> None:
+    stream = StreamReader()
+    stream.feed_data(text_header(length) + b"x" * length)
+    parsing = Frame.parse(stream.read_exact, mask=False)
+    with pytest.raises(StopIteration) as parsed:
+        next(parsing)
+    frame: Frame = parsed.value.value
+    assert (frame.opcode, frame.fin, len(frame.data)) == (Opcode.TEXT, True, length)
+
+
+def test_all_that_is_put_in_one_turn_is_written_at_once() -> None:
+    async def turn() -> list[bytes]:
+        line = Line(takes=True)
+        receiver = opened(line)
+        for frame in (b"one", b"two"):
+            assert receiver.put(frame, is_droppable=True)
+        assert line.writes == []
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return line.writes
+
+    assert asyncio.run(turn()) == [b"\x81\x03one\x81\x03two"]
+
+
+def test_who_is_sent_much_in_one_turn_is_not_taken_for_slow() -> None:
+    async def turn() -> int:
+        line = Line(takes=True)
+        receiver = opened(line)
+        assert all(receiver.put(b"x" * 10_000, is_droppable=False) for _ in range(2 * HARD_LIMIT_BYTES // 10_000))
+        assert all(receiver.put(b"x" * 10_000, is_droppable=True) for _ in range(2 * SOFT_LIMIT_BYTES // 10_000))
+        receiver.flush()
+        return sum(map(len, line.writes))
+
+    assert asyncio.run(turn()) > 2 * HARD_LIMIT_BYTES
+
+
+def test_who_takes_nothing_gets_no_more_offers_and_is_cut_at_the_end() -> None:
+    async def turn() -> None:
+        line = Line(takes=False)
+        receiver = opened(line)
+        while receiver.put(b"x" * 1000, is_droppable=True):
+            pass
+        assert SOFT_LIMIT_BYTES - 2000 < line.get_write_buffer_size() <= SOFT_LIMIT_BYTES + 100 * 10
+        assert not line.is_aborted
+        while receiver.put(b"x" * 1000, is_droppable=False):
+            pass
+        assert line.is_aborted
+        assert line.get_write_buffer_size() <= HARD_LIMIT_BYTES + 100 * 10
+
+    asyncio.run(turn())

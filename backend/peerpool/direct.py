@@ -168,16 +168,16 @@ class DirectSocket(WSListener):
 
     def put(self, frame: bytes, *, is_droppable: bool) -> bool:
         """Send a frame, unless the reader is too far behind for it; one that cannot take what it must is cut."""
-        if self._is_closed:
+        stream = self._stream
+        if self._is_closed or stream is None or stream.is_closing():
             return False
-        if not self._unsent:
-            stream = self._stream
-            if stream is None or stream.is_closing():
-                return False
-            self._waiting_bytes = stream.get_write_buffer_size()
         length = len(frame)
-        waiting_bytes = self._waiting_bytes + length
-        if waiting_bytes > (SOFT_LIMIT_BYTES if is_droppable else HARD_LIMIT_BYTES):
+        room_bytes = (SOFT_LIMIT_BYTES if is_droppable else HARD_LIMIT_BYTES) - length
+        if self._unsent and self._waiting_bytes > room_bytes:
+            self.flush()  # much for one turn is not the reader's fault
+        if not self._unsent:
+            self._waiting_bytes = stream.get_write_buffer_size()
+        if self._waiting_bytes > room_bytes:
             if not is_droppable:
                 self._hub.slow_readers += 1
                 self.abort()
@@ -185,7 +185,7 @@ class DirectSocket(WSListener):
         if not self._unsent:
             self._turn.add(self)
         self._unsent += (text_header(length), frame)
-        self._waiting_bytes = waiting_bytes
+        self._waiting_bytes += length
         return True
 
     def flush(self) -> None:

@@ -60,13 +60,13 @@ export function assign(download, suppliers, surroundings, nowMs) {
   for (const index of open) {
     const supplier = fastest(download, index, suppliers);
     if (!supplier) {
-      download.starved ||= !download.asks.has(index); // all who have it have enough to do
+      download.waitsForRoom ||= !download.asks.has(index); // all who have it have enough to do
       continue;
     }
     if (!takenFromOthers(download, index, supplier, assignment, nowMs)) continue;
     if (!aheadOfFetch(download, index, supplier, surroundings, nowMs)) continue;
     if (room <= 0) {
-      download.starved = true;
+      download.waitsForRoom = true;
       continue;
     }
     download.ask(index, supplier, nowMs);

@@ -183,7 +183,7 @@ export class Download {
     /** @type {number | null} */
     this.wakeMs = null;
     /** Whether, when it was last planned, more would have been asked for, had others left room for it. */
-    this.starved = false;
+    this.waitsForRoom = false;
     /** @type {Map<number, number>} */
     this.gainedMs = new Map();
     /** Pieces not yet told to the neighbours. @type {number[]} */

@@ -153,7 +153,7 @@ export class Downloads {
     const download = this._requests.cancel(request);
     if (!download) return;
     this._giveUp(download, nowMs);
-    this._feed(Number.POSITIVE_INFINITY, nowMs);
+    this._giveRoom(Number.POSITIVE_INFINITY, nowMs);
   }
 
   // ---- neighbours ----
@@ -243,19 +243,19 @@ export class Downloads {
     } else {
       this._ledger.wastedBytes += payload.length;
     }
-    this._feed(download.deadlineMs, nowMs);
+    this._giveRoom(download.deadlineMs, nowMs);
     this._moved(download, nowMs);
-    this._feed(Number.POSITIVE_INFINITY, nowMs);
+    this._giveRoom(Number.POSITIVE_INFINITY, nowMs);
   }
 
   /**
    * A neighbour has less to do for us: what found no room before gets it, what is needed soonest first.
    * @param {number} untilMs  only what is needed before this @param {number} nowMs
    */
-  _feed(untilMs, nowMs) {
-    const starved = [...this._all.values()].filter((download) => download.starved && download.deadlineMs < untilMs);
-    if (starved.length > 1) starved.sort((one, other) => one.deadlineMs - other.deadlineMs);
-    for (const download of starved) this._advance(download, nowMs);
+  _giveRoom(untilMs, nowMs) {
+    const waiting = [...this._all.values()].filter((download) => download.waitsForRoom && download.deadlineMs < untilMs);
+    if (waiting.length > 1) waiting.sort((one, other) => one.deadlineMs - other.deadlineMs);
+    for (const download of waiting) this._advance(download, nowMs);
   }
 
   /** @param {Neighbour} neighbour @param {import("./wire.js").RefuseFrame} frame @param {number} nowMs */
@@ -267,7 +267,7 @@ export class Downloads {
     if (!download) return;
     for (const index of new RangeSet(ranges).values()) download.unask(index, neighbour);
     this._advance(download, nowMs);
-    this._feed(Number.POSITIVE_INFINITY, nowMs);
+    this._giveRoom(Number.POSITIVE_INFINITY, nowMs);
   }
 
   // ---- the CDN ----
@@ -316,7 +316,7 @@ export class Downloads {
     this._fetches.ended(download);
     if (!fetch.gained) this._retryLater(download, nowMs); // what brought nothing will bring nothing
     this._moved(download, nowMs);
-    this._feed(Number.POSITIVE_INFINITY, nowMs);
+    this._giveRoom(Number.POSITIVE_INFINITY, nowMs);
   }
 
   /** @param {number} job @param {{ status: number, reason: string }} failure @param {number} nowMs */

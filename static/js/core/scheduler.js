@@ -60,14 +60,14 @@ import {
  */
 
 /**
- * @param {Download} download  its `wakeMs` is set to when it must be looked at again, and whether it is `starved`
+ * @param {Download} download  its `wakeMs` is set to when it must be looked at again, and whether it `waitsForRoom`
  * @param {Surroundings} surroundings
  * @param {number} nowMs
  * @returns {Plan}
  */
 export function plan(download, surroundings, nowMs) {
   download.wakeMs = null;
-  download.starved = false;
+  download.waitsForRoom = false;
   const suppliers = findSuppliers(download, surroundings.neighbours, nowMs);
   markOverdue(download, nowMs);
   const fetch = download.fetch ? null : considerFetch(download, suppliers, surroundings, nowMs);
