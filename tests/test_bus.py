@@ -7,14 +7,14 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
+import httpx
 import pytest
 from peerpool import cli
 from peerpool.core.federation import LEASE_S
 from websockets.sync.client import ClientConnection
 
-from e2e.harness.child import free_port
+from e2e.harness.redis_server import RedisServer
 from tests.servers import ServerProcess, join, receive, running_server, send
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server")
@@ -23,35 +23,16 @@ pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="ne
 HEARD_WITHIN_S = 20.0
 
 
-class RedisProcess:
-    """A redis-server that keeps nothing."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        command = ["redis-server", "--port", str(self.port), "--save", "", "--appendonly", "no", "--bind", "127.0.0.1"]
-        self._process = subprocess.Popen(command, cwd=self._folder, stdout=subprocess.DEVNULL)
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-
-
 @pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
-    process = RedisProcess(tmp_path_factory.mktemp("redis"))
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    process = RedisServer(tmp_path_factory.mktemp("redis"))
     process.start()
     yield process
     process.stop()
 
 
 @pytest.fixture
-def nodes(redis: RedisProcess) -> Iterator[tuple[ServerProcess, ServerProcess]]:
+def nodes(redis: RedisServer) -> Iterator[tuple[ServerProcess, ServerProcess]]:
     with running_server(redis_url=redis.url) as one, running_server(redis_url=redis.url) as other:
         yield one, other
 
@@ -95,7 +76,23 @@ def test_members_of_two_nodes_meet(nodes: tuple[ServerProcess, ServerProcess]) -
             assert {one_id, other_id} == {*welcome["neighbours"]}
 
 
-def test_a_node_that_is_killed_is_forgotten_and_its_members_come_back(redis: RedisProcess) -> None:
+def test_each_node_tells_what_all_count(nodes: tuple[ServerProcess, ServerProcess]) -> None:
+    with nodes[0].native() as one, nodes[1].native() as other:
+        join(one, "e" * 40)
+        join(other, "f" * 40)
+        until = time.monotonic() + HEARD_WITHIN_S
+        while True:
+            stats = [httpx.get(f"{node.base}/stats", trust_env=False).json() for node in nodes]
+            members = [told["all_nodes"]["members"]["native"] for told in stats]
+            if members == [sum(told["members"]["native"] for told in stats)] * 2:
+                break
+            assert time.monotonic() < until, stats
+            time.sleep(0.2)
+        assert members[0] >= 2
+        assert [len(told["nodes"]) for told in stats] == [2, 2]
+
+
+def test_a_node_that_is_killed_is_forgotten_and_its_members_come_back(redis: RedisServer) -> None:
     content = "b" * 40
     with ExitStack() as stack:
         survivor = stack.enter_context(running_server(redis_url=redis.url))
@@ -115,7 +112,7 @@ def test_a_node_that_is_killed_is_forgotten_and_its_members_come_back(redis: Red
 
 
 def test_without_redis_each_goes_on_alone_and_with_it_they_meet_again(
-    nodes: tuple[ServerProcess, ServerProcess], redis: RedisProcess
+    nodes: tuple[ServerProcess, ServerProcess], redis: RedisServer
 ) -> None:
     content = "c" * 40
     with nodes[0].native() as one, nodes[1].native() as other:
@@ -134,7 +131,7 @@ def test_without_redis_each_goes_on_alone_and_with_it_they_meet_again(
         exchange(other, other_id, one, one_id)
 
 
-def test_junk_on_redis_breaks_nothing(nodes: tuple[ServerProcess, ServerProcess], redis: RedisProcess) -> None:
+def test_junk_on_redis_breaks_nothing(nodes: tuple[ServerProcess, ServerProcess], redis: RedisServer) -> None:
     content = "d" * 40
     with nodes[0].native() as one, nodes[1].native() as other:
         join(one, content)

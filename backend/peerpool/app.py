@@ -49,7 +49,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     bus = _bus(hub, settings.redis_url)
     assets = Assets.of_this_package()
     pages = Pages(settings)
-    metrics = Metrics(hub)
+    metrics = Metrics(hub, bus)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

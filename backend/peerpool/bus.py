@@ -1,8 +1,8 @@
-"""The way to other trackers, over Redis: digests of swarms, and messages for members of other nodes.
+"""The way to other trackers, over Redis: digests of swarms, totals, and messages for members of other nodes.
 
-Redis keeps nothing: it is only asked to publish (what is known is in core/federation.py, and is forgotten by itself). A
-node listens to a channel of its own and to one for each swarm in which it has members. While Redis is away the node
-goes on alone, says so once, and tries again.
+Redis keeps nothing: it is only asked to publish (what is known is in core/federation.py and core/nodes.py, and is
+forgotten by itself). A node listens to a channel of its own, to one of all nodes, and to one for each swarm in which it
+has members. While Redis is away the node goes on alone, says so once, and tries again.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from redis.exceptions import RedisError
 
 from peerpool.core.errors import ConfigError
 from peerpool.core.federation import DIGEST_INTERVAL_S, Digest
+from peerpool.core.nodes import Nodes, NodeTotals, totals_of
 from peerpool.core.state import Forward, Relayed
 from peerpool.core.swarm import Family
 from peerpool.signalling import Hub
@@ -30,6 +31,7 @@ from peerpool.signalling import Hub
 log = logging.getLogger("peerpool.bus")
 
 PREFIX: Final = "peerpool.1"
+NODES_CHANNEL: Final = f"{PREFIX}:nodes"
 # Longest message taken from the bus: an offer with its envelope, or a digest, is a quarter of it.
 MAX_MESSAGE_BYTES: Final = 65_536
 # Messages that wait for Redis: a second of a busy node's. More would come too late to be of use.
@@ -66,9 +68,19 @@ class Bus:
         self._url = url
         self._queue: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(QUEUE_MAX)
         self._subscribed: set[str] = set()
+        self._nodes = Nodes()
         self._digests = msgspec.json.Decoder(Digest)
+        self._totals = msgspec.json.Decoder(NodeTotals)
         self._envelopes = msgspec.json.Decoder(Envelope)
         self._encode = msgspec.json.Encoder().encode
+
+    def own_totals(self) -> NodeTotals:
+        """Return what this node counts."""
+        return totals_of(self.node, self._hub.tracker.swarms, self._hub.tracker.totals)
+
+    def other_totals(self) -> list[NodeTotals]:
+        """Return what the other nodes count, of those that were heard of late."""
+        return self._nodes.alive(self._hub.now())
 
     async def run(self) -> None:
         """Take part for as long as the task lives."""
@@ -93,7 +105,7 @@ class Bus:
             await cast(Awaitable[bool], redis.ping())
             pubsub = redis.pubsub(ignore_subscribe_messages=True)
             self._subscribed = set()
-            await pubsub.subscribe(_own_channel(self.node))
+            await pubsub.subscribe(_own_channel(self.node), NODES_CHANNEL)
             self._joined()
             parts = (self._listen(pubsub), self._write(redis), self._tell(pubsub))
             tasks = [asyncio.create_task(part) for part in parts]
@@ -116,28 +128,29 @@ class Bus:
 
     async def _listen(self, pubsub: PubSub) -> None:
         """Take what comes. A broken connection raises."""
-        own = _own_channel(self.node).encode()
+        takers = {_own_channel(self.node).encode(): self._take_relay, NODES_CHANNEL.encode(): self._take_totals}
         while True:
             message = await pubsub.get_message(timeout=TIMEOUT_S)
-            if message is not None:
-                self._received(message["channel"] == own, message["data"])
+            if message is None or len(message["data"]) > MAX_MESSAGE_BYTES:
+                continue
+            try:
+                takers.get(message["channel"], self._take_digest)(message["data"])
+            except msgspec.MsgspecError as error:
+                log.warning("a message on Redis is not of this version: %s", error)
 
-    def _received(self, is_own: bool, data: bytes) -> None:
-        if len(data) > MAX_MESSAGE_BYTES:
-            return
-        try:
-            if is_own:
-                envelope = self._envelopes.decode(data)
-                commands = self._hub.tracker.relay_received(envelope.node, envelope.relayed, self._hub.now())
-            else:
-                digest = self._digests.decode(data)
-                if digest.node == self.node:
-                    return
-                commands = self._hub.tracker.digest_received(digest, self._hub.now())
-        except msgspec.MsgspecError as error:
-            log.warning("a message on Redis is not of this version: %s", error)
-            return
-        self._hub.perform(commands)
+    def _take_relay(self, data: bytes) -> None:
+        envelope = self._envelopes.decode(data)
+        self._hub.perform(self._hub.tracker.relay_received(envelope.node, envelope.relayed, self._hub.now()))
+
+    def _take_digest(self, data: bytes) -> None:
+        digest = self._digests.decode(data)
+        if digest.node != self.node:
+            self._hub.perform(self._hub.tracker.digest_received(digest, self._hub.now()))
+
+    def _take_totals(self, data: bytes) -> None:
+        told = self._totals.decode(data)
+        if told.node != self.node:
+            self._nodes.heard(told, self._hub.now())
 
     async def _write(self, redis: Any) -> None:
         """Publish what waits, as much as there is at once."""
@@ -162,6 +175,7 @@ class Bus:
             self._subscribed = wanted
             for digest in self._hub.tracker.digests(self.node):
                 self._put(_swarm_channel(digest.content), self._encode(digest))
+            self._put(NODES_CHANNEL, self._encode(self.own_totals()))
             await asyncio.sleep(DIGEST_INTERVAL_S)
 
     async def _expire(self) -> None:

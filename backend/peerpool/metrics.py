@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from msgspec import to_builtins
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
@@ -23,8 +24,12 @@ from starlette.responses import JSONResponse, Response
 
 from peerpool import __version__
 from peerpool.core.limits import MS_PER_S
+from peerpool.core.nodes import sum_of
 from peerpool.core.state import RTT_ERROR_BOUNDS, TRACKER_RTT_BOUNDS_MS
 from peerpool.signalling import Hub
+
+if TYPE_CHECKING:
+    from peerpool.bus import Bus
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -107,8 +112,10 @@ def _labelled(name: str, text: str, label: str, counts: dict[str, int]) -> Count
 class Metrics:
     """The two endpoints."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, bus: Bus | None = None) -> None:
+        """`bus` is where other nodes are heard, if there are to be any."""
         self._hub = hub
+        self._bus = bus
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(TrackerCollector(hub))
 
@@ -121,7 +128,16 @@ class Metrics:
         return JSONResponse(self.stats(), headers={"Cache-Control": "no-store"})
 
     def stats(self) -> dict[str, Any]:
-        """Return totals since the start. Bytes and stalls are what clients claim."""
+        """Return totals since the start, and of all nodes where there are several. Bytes and stalls are claims."""
+        own, bus = self._own_stats(), self._bus
+        if bus is None:
+            return own
+        mine, others = bus.own_totals(), bus.other_totals()
+        nodes = sorted([mine, *others], key=lambda one: one.node)
+        shared = {"node": bus.node, "redis": bus.is_joined, "nodes": nodes, "all_nodes": sum_of(mine, others)}
+        return {**own, **to_builtins(shared)}
+
+    def _own_stats(self) -> dict[str, Any]:
         tracker, totals = self._hub.tracker, self._hub.tracker.totals
         return {
             "version": __version__,
