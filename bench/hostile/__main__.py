@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -83,6 +84,7 @@ async def honest(port: int, took_ms: list[float], figures: Figures, until_s: flo
 async def attack(tracker: Tracker, sockets: int, seconds: float, quiet_s: float, seed: int) -> Figures:
     """Measure in quiet, then under attack, then after it."""
     figures = Figures()
+    os.sched_setaffinity(tracker.pid, {0})
     await honest(tracker.port, [], figures, time.monotonic() + 1)  # whatever is made once is made
     figures.before_bytes = resident_bytes(tracker.pid)
     await honest(tracker.port, figures.quiet_ms, figures, time.monotonic() + quiet_s)

@@ -26,6 +26,9 @@ from peerpool.core.state import Admission, AdmissionRule, Close, Command, Connec
 from peerpool.core.swarm import ConnectionId, Family, Rng, Swarms
 from peerpool.core.torrent_messages import Failure, Scrape, TorrentMessage
 
+# Of refused messages in a row so many are answered: who goes on has not read the first answer either.
+TOLD_STRIKES: Final = 10
+
 Message = m.ClientMessage | TorrentMessage
 
 
@@ -234,7 +237,8 @@ class Tracker:
     def _refuse(self, connection: Connection, error: TheirError, message: Message | None, now: float) -> None:
         refusals = self._state.totals.refusals
         refusals[error.code] = refusals.get(error.code, 0) + 1
-        self._state.send(connection.id, _describe(connection.family, error, message))
+        if connection.rate_strikes < TOLD_STRIKES or not isinstance(error, RateLimited):
+            self._state.send(connection.id, _describe(connection.family, error, message))
         limits = self._limits
         if connection.site is not None and isinstance(error, HostileFrame | BadFrame):
             connection.site.bucket.charge(limits.bad_frame_cost, limits.site_rate, now)
