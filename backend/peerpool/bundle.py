@@ -37,8 +37,6 @@ ESBUILD_ARGS: Final = [
     "--minify",
     # Private members of our classes, which nobody outside the bundle names: a tenth of its size.
     "--mangle-props=^_[a-z]",
-    # Chromium compiles all of it off the main thread while it loads, and not bit by bit while the player waits.
-    "--banner:js=//# allFunctionsCalledOnLoad",
     "--alias:global/window=./static/js/io/window.js",
     "--target=es2020",
     "--sourcemap",
