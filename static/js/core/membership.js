@@ -9,14 +9,7 @@
  * Links (links.js) are its connections, by ids of our own.
  */
 
-import {
-  CELLS_MAX,
-  CLOSE_UNAUTHORIZED,
-  ERROR_NOT_JOINED,
-  EXCEPT_MAX,
-  REPORT_INTERVAL_MS,
-  WANT_MAX,
-} from "./constants.js";
+import { CELLS_MAX, CLOSE_UNAUTHORIZED, ERROR_NOT_JOINED, EXCEPT_MAX, REPORT_INTERVAL_MS, WANT_MAX } from "./constants.js";
 import { Heartbeat } from "./heartbeat.js";
 import { Links } from "./links.js";
 import {

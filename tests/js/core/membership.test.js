@@ -343,5 +343,5 @@ test("a report says how far the tracker is, once a ping was answered", () => {
   membership.messageReceived({ type: "pong" }, pingMs + 40);
   membership.report({ totals: {}, rtts: [], received: [], holdings: [] });
   const [report] = only(membership, "sendMessage");
-  assert.equal(/** @type {any} */ (report?.message).tracker_rtt_ms, 40);
+  assert.equal(/** @type {any} */ (report)?.message.tracker_rtt_ms, 40);
 });
