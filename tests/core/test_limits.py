@@ -28,3 +28,12 @@ def test_time_that_goes_back_does_no_harm() -> None:
     bucket = TokenBucket(RATE, 100.0)
     assert bucket.take(10, RATE, 50.0) == 0.0
     assert bucket.take(1, RATE, 50.0) > 0
+
+
+def test_what_was_done_already_is_charged_down_to_nothing() -> None:
+    bucket = TokenBucket(RATE, 0.0)
+    bucket.charge(4, RATE, 0.0)
+    assert bucket.left(RATE, 0.0) == 6
+    bucket.charge(100, RATE, 0.0)
+    assert bucket.left(RATE, 0.0) == 0
+    assert bucket.left(RATE, 1.0) == 5

@@ -14,6 +14,7 @@ from peerpool.core.limits import Limits, Rate
 from peerpool.core.places import Place
 from peerpool.core.state import Admission
 from peerpool.core.swarm import Family, SwarmKey
+from peerpool.core.tracker import TOLD_STRIKES
 
 from tests.core.driver import CONTENT, OTHER_CONTENT, SESSION, Driver
 
@@ -530,6 +531,17 @@ def test_who_goes_on_and_on_although_its_site_has_no_tokens_is_closed() -> None:
     assert other not in driver.closes
     driver.say(other, m.Ping())
     assert driver.closes[other] == c.CLOSE_RATE
+
+
+def test_who_goes_on_without_tokens_is_answered_a_few_times_and_again_when_it_has_some() -> None:
+    driver = Driver(Limits(connection_rate=Rate(5, 1)))
+    connection = driver.open()
+    driver.say(connection, *[m.Ping()] * 50)
+    answers = driver.take(connection)
+    assert [type(one) for one in answers] == [m.Pong] * 5 + [m.Error] * TOLD_STRIKES
+    driver.wait(1)
+    driver.say(connection, m.Ping(), m.Ping())
+    assert [type(one) for one in driver.take(connection)] == [m.Pong, m.Error]
 
 
 def test_sites_without_sockets_are_bounded() -> None:

@@ -87,6 +87,26 @@ test("a segment of a playlist that passed is asked of the pool, anything else of
   assert.deepEqual(PlainLoader.loads, [`${BASE}key.bin`]);
 });
 
+test("a fragment that hls.js asks for while it is handed the playlist is asked of the pool; what it asks for is not kept waiting by our joining", async () => {
+  const { hls, pool, requests, listeners, load } = page();
+  const engine = mock.fn(pool.engine);
+  pool.engine = engine;
+  listeners.hlsManifestLoading?.("hlsManifestLoading", { url: `${BASE}p.m3u8` });
+  assert.equal(engine.mock.callCount(), 0);
+  const playlist = new hls.config.pLoader(hls.config);
+  playlist.load(
+    /** @type {any} */ ({ url: `${BASE}p.m3u8`, type: "level" }),
+    CONFIG,
+    /** @type {any} */ ({
+      onSuccess: () => load("seg1.ts"),
+    }),
+  );
+  assert.deepEqual([requests.length, requests[0]?.source.ref.number], [1, 1]);
+  const callsBefore = engine.mock.callCount();
+  await Promise.resolve();
+  assert.ok(engine.mock.callCount() > callsBefore);
+});
+
 test("with nothing to share, or requests that the page changes, hls.js loads as ever", () => {
   for (const active of [false, true]) {
     const { hls, load, requests } = page({ active });
