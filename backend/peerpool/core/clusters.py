@@ -49,13 +49,16 @@ class Cell:
         return len(self.members) + self.elsewhere
 
     def draw(self, count: int, rng: Rng) -> list[Member]:
-        """Return up to `count` members, distinct and in random order; of a small cell all."""
+        """Return up to `count` members, distinct and in random order."""
         members, size = self.members, len(self.members)
         if count * 2 >= size:
             return [members[i] for i in rng.sample(range(size), k=min(count, size))]
-        # Several times quicker than a sample. Those drawn twice are one: whoever draws, draws some too many.
+        # Several times quicker than a sample where few are the same: a dict keeps the order in which they were drawn.
         draw = rng.random
-        return list(dict.fromkeys([members[int(draw() * size)] for _ in range(count)]))
+        chosen = dict.fromkeys([int(draw() * size) for _ in range(count)])
+        while len(chosen) < count:
+            chosen[int(draw() * size)] = None
+        return [members[i] for i in chosen]
 
     @property
     def news(self) -> bool:

@@ -65,8 +65,7 @@ class Nearest:
             if cell is cluster:
                 break
             choice.take(cell, min(len(choice.taken) + _most_of(cell), inside - inside // 2), near=True, diverse=True)
-        if choice.knows_nearness:
-            choice.take(cluster, inside - inside // 2, near=True)
+        choice.take(cluster, inside - inside // 2, near=True)
         choice.take(cluster, inside)
         if len(choice.taken) < inside:
             for cell in reversed(asker.cells):  # too few here: whoever is next
@@ -96,7 +95,7 @@ class _Choice:
         self._unwanted = {*excluded, asker.peer_id}
         self._rng = rng
         # To who has reported nothing, as to every torrent client, all are as near.
-        self.knows_nearness = asker.coordinate is not None or bool(asker.holdings)
+        self._knows_nearness = asker.coordinate is not None or bool(asker.holdings)
 
     def take(
         self, cell: Cell, until: int, *, near: bool = False, diverse: bool = False, outside: Cell | None = None
@@ -109,7 +108,7 @@ class _Choice:
         if wanted <= 0 or len(cell) <= 1:
             return
         # Enough are drawn that `wanted` remain however many of them are unwanted.
-        near = near and self.knows_nearness
+        near = near and self._knows_nearness
         per_wanted = DRAWN_PER_NEAR if near else DRAWN_PER_WANTED
         drawn = cell.draw(wanted * per_wanted + len(self._unwanted), self._rng)
         candidates = [
