@@ -145,6 +145,9 @@ def test_localhost_is_a_secure_context(run: Run, browsers: Browsers, origin: Ori
 
 # Two connected peers in one page, an interval of a tenth of a second, and what the page is told of its life.
 LIFE = """(async () => {
+  // The page is shown once it has loaded, and that is not what is looked for.
+  const shown = (then) => addEventListener("pageshow", then, { once: true });
+  if (document.readyState !== "complete") await new Promise(shown);
   window.ticks = 0;
   setInterval(() => { ticks += 1; }, 100);
   window.told = [];
