@@ -72,7 +72,8 @@ class TrackerCollector(Collector):
             clustered.add_metric([level], member_count)
         yield clusters
         yield clustered
-        yield _rtt_errors(totals.rtt_errors)
+        text = "Error of predicted round trips, as a part"
+        yield _histogram("peerpool_rtt_error", text, RTT_ERROR_BOUNDS, totals.rtt_errors, None)
         yield _labelled("peerpool_relays", "Messages relayed between members", "kind", totals.relays)
         yield _labelled("peerpool_refusals", "Frames answered with an error", "code", totals.refusals)
         closes = {str(code): count for code, count in totals.closes.items()}
@@ -85,21 +86,21 @@ class TrackerCollector(Collector):
             "place",
             totals.bytes_by_origin,
         )
-        yield _tracker_rtts(totals.tracker_rtts, totals.tracker_rtts_ms)
+        yield _histogram(
+            "peerpool_client_reported_tracker_rtt_seconds",
+            "Round trips of clients to this tracker, as they claim",
+            [bound_ms / MS_PER_S for bound_ms in TRACKER_RTT_BOUNDS_MS],
+            totals.tracker_rtts,
+            totals.tracker_rtts_ms / MS_PER_S,
+        )
 
 
-def _rtt_errors(counts: Sequence[int]) -> HistogramMetricFamily:
-    """Return the reported round trips by how far off their prediction was; the sum is not kept."""
-    bounds = [*map(str, RTT_ERROR_BOUNDS), "+Inf"]
-    buckets = list(zip(bounds, itertools.accumulate(counts), strict=True))
-    return HistogramMetricFamily("peerpool_rtt_error", "Error of predicted round trips, as a part", buckets, None)
-
-
-def _tracker_rtts(counts: Sequence[int], sum_ms: int) -> HistogramMetricFamily:
-    bounds = [*(str(bound_ms / MS_PER_S) for bound_ms in TRACKER_RTT_BOUNDS_MS), "+Inf"]
-    buckets = list(zip(bounds, itertools.accumulate(counts), strict=True))
-    text = "Round trips of clients to this tracker, as they claim"
-    return HistogramMetricFamily("peerpool_client_reported_tracker_rtt_seconds", text, buckets, sum_ms / MS_PER_S)
+def _histogram(
+    name: str, text: str, bounds: Sequence[float], counts: Sequence[int], total: float | None
+) -> HistogramMetricFamily:
+    """Return counts of what was up to each bound, and of what was more than the last; `total` where it is kept."""
+    labels = [*map(str, bounds), "+Inf"]
+    return HistogramMetricFamily(name, text, list(zip(labels, itertools.accumulate(counts), strict=True)), total)
 
 
 def _labelled(name: str, text: str, label: str, counts: dict[str, int]) -> CounterMetricFamily:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from urllib.parse import urlencode
 
 from bench.side_by_side.cases import LATENCY_MS, PINNED_LEVEL, RATE_BPS, Plan
 from e2e.harness.bed import Bed
-from e2e.harness.child import REPOSITORY, Child, free_port
+from e2e.harness.child import REPOSITORY, Child, free_port, listens
 from e2e.harness.live import WINDOW_SEGMENTS
 from e2e.harness.media import Media
 
@@ -63,7 +62,7 @@ def ground(folder: Path) -> Iterator[Ground]:
         torrent_tracker = Child("bittorrent-tracker", command, folder / "bittorrent-tracker.log")
         torrent_tracker.start()
         try:
-            torrent_tracker.wait_ready(lambda: _listens(port), timeout_s=20)
+            torrent_tracker.wait_ready(lambda: listens(port), timeout_s=20)
             bed.live.wait_playable(WINDOW_SEGMENTS)
             yield Ground(bed, f"ws://127.0.0.1:{port}")
         finally:
@@ -96,9 +95,3 @@ def pinned_bps(media: Media) -> float:
     tracks = (recipe.renditions[PINNED_LEVEL].name, f"audio-{recipe.audio[0].language}")
     files = [file for track in tracks for file in (media.vod("fmp4") / track).glob("segment-*")]
     return sum(file.stat().st_size for file in files) * 8 / (recipe.duration_s * recipe.vod_loops)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0

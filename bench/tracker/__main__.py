@@ -9,7 +9,6 @@ import argparse
 import contextlib
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.processes import cpu_s, resident_bytes
-from e2e.harness.child import REPOSITORY, Child, free_port
+from e2e.harness.child import REPOSITORY, Child, free_port, listens
 
 TORRENT_TRACKER: Final = REPOSITORY / "bench" / "side_by_side" / "torrent_tracker.js"
 SETTLE_S: Final = 1.0
@@ -61,15 +60,10 @@ def running(contender: Contender, folder: Path) -> Iterator[tuple[int, str]]:
     child = Child(contender.name, command, folder / "tracker.log")
     child.start()
     try:
-        child.wait_ready(lambda: _answers(port), timeout_s=20)
+        child.wait_ready(lambda: listens(port), timeout_s=20)
         yield child.pid, f"ws://127.0.0.1:{port}{contender.path}"
     finally:
         child.stop()
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def generator(url: str, contender: Contender, peers: int, seconds: float) -> list[str]:

@@ -32,6 +32,13 @@ def free_port() -> int:
         return port
 
 
+def listens(port: int) -> bool:
+    """Whether somebody accepts connections on a TCP port of this machine."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 class Child:
     """One child process in its own process group, with both its outputs appended to one log file."""
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
-from e2e.harness.child import Child, free_port
+from e2e.harness.child import Child, free_port, listens
 
 
 class RedisServer:
@@ -21,12 +20,8 @@ class RedisServer:
     def start(self) -> None:
         """Start, and wait until it listens."""
         self._child.start()
-        self._child.wait_ready(self._listens, timeout_s=10)
+        self._child.wait_ready(lambda: listens(self.port), timeout_s=10)
 
     def stop(self) -> None:
         """Stop without warning."""
         self._child.kill()
-
-    def _listens(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0

@@ -1,7 +1,7 @@
 /** Pings to the tracker, now and then: whether it is still there, and how far away it is. */
 
 import { PING_INTERVAL_MS } from "./constants.js";
-import { RTT_MAX_MS } from "./reporter.js";
+import { reportedRttMs } from "./reporter.js";
 import { PONG_TIMEOUT_MS } from "./tuning.js";
 
 export class Heartbeat {
@@ -43,8 +43,8 @@ export class Heartbeat {
   /** A ping was answered. @param {number} nowMs */
   answered(nowMs) {
     if (this._sentMs === null) return;
-    const rttMs = Math.min(Math.max(1, Math.round(nowMs - this._sentMs)), RTT_MAX_MS);
+    const rttMs = reportedRttMs(nowMs - this._sentMs);
     this._sentMs = null;
-    this.rttMs = Math.min(rttMs, this.rttMs ?? RTT_MAX_MS);
+    this.rttMs = Math.min(rttMs, this.rttMs ?? rttMs);
   }
 }

@@ -70,7 +70,7 @@ export class Reporter {
 /** @param {readonly Neighbour[]} neighbours @returns {[link: number, rttMs: number][]} of those that answered a ping */
 function roundTrips(neighbours) {
   const measured = neighbours.filter(({ leastRttMs }) => Number.isFinite(leastRttMs)).slice(0, NEIGHBOURS_MAX);
-  return measured.map(({ id, leastRttMs }) => [id, Math.min(Math.max(1, Math.round(leastRttMs)), RTT_MAX_MS)]);
+  return measured.map(({ id, leastRttMs }) => [id, reportedRttMs(leastRttMs)]);
 }
 
 /** @param {readonly Neighbour[]} neighbours @returns {[link: number, sizeBytes: number][]} what each sent that was not told yet */
@@ -85,5 +85,8 @@ function received(neighbours) {
   return found;
 }
 
+/** @param {number} rttMs  as measured @returns {number} whole milliseconds, within what the tracker takes */
+export const reportedRttMs = (rttMs) => Math.min(Math.max(1, Math.round(rttMs)), RTT_MAX_MS);
+
 /** More is no round trip: somebody's page was frozen meanwhile. */
-export const RTT_MAX_MS = 60_000;
+const RTT_MAX_MS = 60_000;
