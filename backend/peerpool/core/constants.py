@@ -18,6 +18,13 @@ PIECE_BYTES = 32_768
 # Largest segment that is shared. Bounds what a neighbour can make us allocate; 64 MiB is a 10 s segment at 50 Mbit/s.
 MAX_SEGMENT_BYTES = 67_108_864
 
+# Most pieces of a segment that has a signed record: its hashes, 32 bytes each, have to fit into one message of a data
+# channel (64 KiB) together with what names the segment and the signature.
+RECORD_PIECES_MAX = 1_920
+
+# Version in the first byte of a signed record: another one is no record to who reads it.
+RECORD_VERSION = 1
+
 # Most ranges in one frame between browsers. A segment of 64 MiB has 2048 pieces, so at worst (every other piece)
 # 1024 ranges describe any set of them.
 MAX_FRAME_RANGES = 1_024

@@ -30,6 +30,19 @@ export const PIECE_BYTES = 32768;
 export const MAX_SEGMENT_BYTES = 67108864;
 
 /**
+ * Most pieces of a segment that has a signed record: its hashes, 32 bytes each, have to fit into one message of a data
+ * channel (64 KiB) together with what names the segment and the signature.
+ * @type {number}
+ */
+export const RECORD_PIECES_MAX = 1920;
+
+/**
+ * Version in the first byte of a signed record: another one is no record to who reads it.
+ * @type {number}
+ */
+export const RECORD_VERSION = 1;
+
+/**
  * Most ranges in one frame between browsers. A segment of 64 MiB has 2048 pieces, so at worst (every other piece)
  * 1024 ranges describe any set of them.
  * @type {number}
