@@ -29,10 +29,6 @@ RECORD_VERSION = 1
 # 1024 ranges describe any set of them.
 MAX_FRAME_RANGES = 1_024
 
-# Largest DIGEST frame: the record of 1,920 pieces (60 MiB) and some header, within one message of any data channel. A
-# larger segment is not shared where digests are asked for.
-DIGEST_MAX_BYTES = 61_696
-
 # Most cells in a PLACE frame between browsers: one a level, of which there are five, and room for more levels.
 CELLS_MAX = 8
 

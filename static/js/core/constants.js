@@ -50,13 +50,6 @@ export const RECORD_VERSION = 1;
 export const MAX_FRAME_RANGES = 1024;
 
 /**
- * Largest DIGEST frame: the record of 1,920 pieces (60 MiB) and some header, within one message of any data channel. A
- * larger segment is not shared where digests are asked for.
- * @type {number}
- */
-export const DIGEST_MAX_BYTES = 61696;
-
-/**
  * Most cells in a PLACE frame between browsers: one a level, of which there are five, and room for more levels.
  * @type {number}
  */

@@ -3,10 +3,9 @@
  * tests/vectors/digests.json, which Python runs too.
  */
 
-import { DIGEST_MAX_BYTES, PIECE_BYTES, PROTOCOL } from "./constants.js";
-import { Reader, WireError } from "./wire.js";
+import { PIECE_BYTES, PROTOCOL, RECORD_PIECES_MAX, RECORD_VERSION } from "./constants.js";
+import { DIGEST_MAX_BYTES, Reader, WireError } from "./wire.js";
 
-const VERSION = 1;
 const HASH_BYTES = 32;
 /** ECDSA P-256, r and s (IEEE P1363, as crypto.subtle takes it). */
 const SIGNATURE_BYTES = 64;
@@ -17,7 +16,7 @@ export class Digest {
   constructor(record) {
     if (record.length >= DIGEST_MAX_BYTES) throw new WireError("digest too large");
     const reader = new Reader(record);
-    if (reader.byte() !== VERSION) throw new WireError("digest of another version");
+    if (reader.byte() !== RECORD_VERSION) throw new WireError("digest of another version");
     /** As it came; to be passed on. */
     this.record = record;
     /** 16 hex digits. */
@@ -26,7 +25,9 @@ export class Digest {
     this.content = reader.hex(20);
     this.ref = reader.ref();
     this.sizeBytes = reader.size();
-    const hashesBytes = Math.ceil(this.sizeBytes / PIECE_BYTES) * HASH_BYTES;
+    const pieceCount = Math.ceil(this.sizeBytes / PIECE_BYTES);
+    if (pieceCount > RECORD_PIECES_MAX) throw new WireError("digest of too many pieces");
+    const hashesBytes = pieceCount * HASH_BYTES;
     const start = reader.take(hashesBytes);
     this._hashes = record.subarray(start, start + hashesBytes);
     if (record.length !== reader.offset + SIGNATURE_BYTES) throw new WireError("digest of a wrong length");

@@ -57,11 +57,12 @@ export class Digests {
     this._base = base;
   }
 
-  /** Asks for the digest of what we have or get from the CDN, unless it is being asked for. @param {SegmentRef} ref @param {Place} place @param {number} nowMs */
+  /** Asks for the digest of what we have or get from the CDN, unless it is being asked for. @param {SegmentRef} ref @param {Place} place @param {number} nowMs @returns {number} when to ask again; Infinity for never */
   seek(ref, place, nowMs) {
     const key = refKey(ref);
     const sought = this._sought.get(key) ?? { attempts: 0, againMs: nowMs };
-    if (nowMs < sought.againMs || (place.url === "" && this._base === "")) return;
+    if (place.url === "" && this._base === "") return Number.POSITIVE_INFINITY;
+    if (nowMs < sought.againMs) return sought.againMs;
     sought.attempts++;
     sought.againMs = Number.POSITIVE_INFINITY;
     bounded(this._sought, NEIGHBOUR_PARTIALS_MAX);
@@ -69,6 +70,7 @@ export class Digests {
     const ticket = this._ticket({ ref, digest: null, from: null });
     const path = [this._base, this._content, ref.track, ref.kind, ref.discontinuity, ref.number].join("/");
     this._outbox.push({ type: "digest", ticket, url: this._base === "" ? besideMedia(place) : path });
+    return Number.POSITIVE_INFINITY;
   }
 
   /** What `seek` asked for came, or did not. @param {number} ticket @param {number} status  0 without an answer @param {Uint8Array} record @param {number} nowMs */

@@ -236,6 +236,7 @@ export class Downloads {
     }
     neighbour.delivered(payload.length, ask.sentMs, nowMs);
     const { segment, suspects, source, cdnOnly } = download;
+    if (segment.sizeBytes === null) download.declaredBytes ??= sizeBytes;
     const misfits = segment.sizeBytes !== null && segment.sizeBytes !== sizeBytes && !segment.digest;
     if (misfits) neighbour.deny(ref);
     if (misfits || segment.has(index) || suspects.has(index) || cdnOnly) {
@@ -452,14 +453,19 @@ export class Downloads {
       this._advance(download, nowMs);
       return;
     }
-    if (this._integrity.digestOverdue(download, nowMs)) this._seekDigest(download, nowMs);
+    const digestDueMs = this._integrity.digestDueMs(download);
+    if (nowMs >= digestDueMs) this._seekDigest(download, nowMs);
+    else if (digestDueMs !== Number.POSITIVE_INFINITY) download.wake(digestDueMs);
     if (download.fetch) download.wake(download.fetch.heardMs + HTTP_SILENCE_MS);
     if (download.requests.size === 0) download.wake(download.createdMs + ANTICIPATED_MS);
   }
 
   /** @param {Download} download @param {number} nowMs */
-  _seekDigest({ ref, source, segment, cdnOnly }, nowMs) {
-    if (this._integrity.signed && !segment.digest && !cdnOnly) this._digests.seek(ref, source, nowMs);
+  _seekDigest(download, nowMs) {
+    const { ref, source, segment, cdnOnly } = download;
+    if (!this._integrity.signed || segment.digest || cdnOnly) return;
+    const againMs = this._digests.seek(ref, source, nowMs);
+    if (againMs !== Number.POSITIVE_INFINITY) download.wake(againMs);
   }
 
   /**

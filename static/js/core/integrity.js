@@ -59,7 +59,6 @@ export class Integrity {
     if (this.signed) {
       download.suspects.set(index, suspect);
       if (download.segment.digest) this._hash(download, index, suspect);
-      else download.wake(nowMs + DIGEST_PATIENCE_MS);
     } else if (this.mode === "spot" && comparable && this._spots(download, nowMs)) {
       download.suspects.set(index, suspect);
       this._compare(download, index, suspect);
@@ -150,11 +149,11 @@ export class Integrity {
     return download;
   }
 
-  /** Whether pieces wait for a digest that no neighbour has sent in time. @param {Download} download @param {number} nowMs */
-  digestOverdue({ suspects, segment }, nowMs) {
-    if (!this.signed || segment.digest) return false;
-    for (const { heldMs } of suspects.values()) return nowMs >= heldMs + DIGEST_PATIENCE_MS;
-    return false;
+  /** @param {Download} download @returns {number} when pieces have waited too long for a neighbour to send their digest; Infinity where none waits */
+  digestDueMs({ suspects, segment }) {
+    if (!this.signed || segment.digest) return Number.POSITIVE_INFINITY;
+    for (const { heldMs } of suspects.values()) return heldMs + DIGEST_PATIENCE_MS; // the first has waited longest
+    return Number.POSITIVE_INFINITY;
   }
 }
 

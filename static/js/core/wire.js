@@ -3,7 +3,7 @@
  * Everything is bounded while it is parsed; what does not fit is a WireError, and its sender is dropped.
  */
 
-import { CELLS_MAX, DIGEST_MAX_BYTES, MAX_FRAME_RANGES, MAX_SEGMENT_BYTES, PIECE_BYTES } from "./constants.js";
+import { CELLS_MAX, MAX_FRAME_RANGES, MAX_SEGMENT_BYTES, PIECE_BYTES, RECORD_PIECES_MAX } from "./constants.js";
 import { hex } from "./identity.js";
 
 /** @typedef {import("./identity.js").SegmentRef} SegmentRef */
@@ -35,6 +35,9 @@ export const REFUSED_NOT_UPLOADING = 3;
 export const REFUSED_CANCELLED = 4;
 
 export const HELLO_FLAG_NO_UPLOAD = 1;
+
+/** Largest DIGEST frame, or record: 32 bytes a piece, what names the segment, and the signature. */
+export const DIGEST_MAX_BYTES = RECORD_PIECES_MAX * 32 + 256;
 
 /**
  * @typedef {{ type: 1, version: number, session: string, peer: string, flags: number }} HelloFrame

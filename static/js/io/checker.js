@@ -3,8 +3,9 @@
  * secure context have no `crypto.subtle`: they load a second script, once something is to be checked.
  */
 
-import { DIGEST_MAX_BYTES, PIECE_BYTES } from "../core/constants.js";
+import { PIECE_BYTES } from "../core/constants.js";
 import { unhex } from "../core/identity.js";
+import { DIGEST_MAX_BYTES } from "../core/wire.js";
 import { fetchSmall } from "./http-fetcher.js";
 
 /** The tracker holds an answer back for up to 4 s; and the way. */
