@@ -231,7 +231,7 @@ export class Engine {
         this._checker.check(command);
         break;
       case "banned":
-        this._membership.banned(command.neighbour);
+        this._membership.banned(command.neighbour, command.proven);
         break;
       case "drop":
         this._connections.get(command.neighbour)?.close();

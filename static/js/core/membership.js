@@ -278,13 +278,13 @@ export class Membership {
     this._spare = this._spare.filter((spare) => spare !== peer);
   }
 
-  /** The other side sent wrong bytes: it is not dialled or answered any more, and the tracker hears of it. @param {number} id */
-  banned(id) {
+  /** The other side sent wrong bytes: it is not dialled or answered any more, and the tracker hears of it if that is proven. @param {number} id @param {boolean} proven */
+  banned(id, proven) {
     const peer = this._links.get(id)?.peer;
     if (peer === undefined) return;
     if (this._banned.size >= BANNED_MAX) this._banned.delete(/** @type {string} */ (this._banned.values().next().value));
     this._banned.add(peer);
-    if (this.state === "joined") this._send({ type: "accuse", peer });
+    if (proven && this.state === "joined") this._send({ type: "accuse", peer });
   }
 
   /** @param {number} id @returns {boolean} whether its offer was ours */

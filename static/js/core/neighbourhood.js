@@ -214,11 +214,11 @@ export class Neighbourhood {
     }
   }
 
-  /** It sent wrong bytes: it is to be dropped, and not taken again. @param {Neighbour} neighbour */
-  ban({ id, session }) {
+  /** It sent wrong bytes: it is to be dropped, and not taken again. @param {Neighbour} neighbour @param {boolean} proven  whether it must have known */
+  ban({ id, session }, proven) {
     if (this._banned.size >= BANNED_MAX) this._banned.delete(/** @type {string} */ (this._banned.values().next().value));
     if (session) this._banned.add(session);
-    this._outbox.push({ type: "banned", neighbour: id });
+    this._outbox.push({ type: "banned", neighbour: id, proven });
   }
 
   /** @param {Neighbour} neighbour @param {string} reason  for the log */

@@ -35,7 +35,8 @@
  * @typedef {{ type: "compare", ticket: number, url: string, rangeStart: number, rangeEnd: number }} CompareCommand  those bytes of the CDN,
  *   end exclusive, or null; answered by `compared`
  * @typedef {HashCommand | VerifyCommand | DigestCommand | CompareCommand} CheckCommand
- * @typedef {{ type: "banned", neighbour: number }} BannedCommand  it sent wrong bytes; `drop` follows
+ * @typedef {{ type: "banned", neighbour: number, proven: boolean }} BannedCommand  it sent wrong bytes; `drop` follows. Not proven: it may have
+ *   been sent them, and not have known
  * @typedef {{ type: "whole", ref: import("./identity.js").SegmentRef }} WholeCommand  a segment has come to be held whole; nothing need be done
  * @typedef {{ type: "fail", request: number, status: number, reason: string }} FailCommand
  * @typedef {{ type: "refuse", request: number }} RefuseCommand  there is no memory for it: the player is to load it without us

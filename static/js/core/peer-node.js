@@ -448,7 +448,7 @@ export class PeerNode {
   /** It sent what is not what it says. @param {Neighbour} neighbour @param {string} reason @param {number} nowMs */
   _banish(neighbour, reason, nowMs) {
     if (this._neighbourhood.get(neighbour.id) !== neighbour) return; // for another piece, a moment ago
-    this._neighbourhood.ban(neighbour);
+    this._neighbourhood.ban(neighbour, this._integrity.signed); // who checks what it passes on knows what it sends
     this._downloads.distrust(neighbour);
     this._drop(neighbour, reason, nowMs);
   }
