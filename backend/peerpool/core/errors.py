@@ -9,7 +9,9 @@
     |   |-- RateLimited            `retry_after_ms` says when to go on        (counted: too many close the socket)
     |   |   `-- Crowded            too much of one address or swarm together  (counted, with far more patience)
     |   |-- Full                   no room for another member
-    |   `-- Unauthorized           closes the socket: the token is not good
+    |   |-- Unauthorized           closes the socket: the token is not good
+    |   `-- Off                    closes the socket: sharing is switched off for this viewer
+    |       `-- Banned             neighbours say that it, or somebody on its line, sent wrong bytes
     `-- OurError                   this installation is wrong: the operator reads it, with what to do
         |-- ConfigError            a setting is unknown or out of bounds
         |-- ListenError            the address is in use or not ours
@@ -83,6 +85,22 @@ class Unauthorized(TheirError):
     """The token is missing or not good for this content."""
 
     code = c.ERROR_UNAUTHORIZED
+
+
+class Off(TheirError):
+    """Sharing is switched off for this viewer; `retry_after_ms`, if any, is when it may ask again."""
+
+    code = c.ERROR_OFF
+
+    def __init__(self, message: str, retry_after_ms: int | None) -> None:
+        super().__init__(message)
+        self.retry_after_ms = retry_after_ms
+
+
+class Banned(Off):
+    """Its neighbours have accused it, or others on its line."""
+
+    code = c.ERROR_BANNED
 
 
 class OurError(PeerPoolError):
