@@ -96,6 +96,7 @@ class DirectSocket(WSListener):
         dialect: Dialect,
         place: Place,
         connections: set[Any],
+        *,
         handshake: Handshake = NO_HANDSHAKE,
     ) -> None:
         self._hub = hub
@@ -317,7 +318,7 @@ class DirectProtocol(asyncio.Protocol):
         response = WSUpgradeResponse.create_101_response(headers)
         handshake = handshake_of(upgrade.headers.getall("Origin", []), address)
         return WSUpgradeResponseWithListener(
-            response, DirectSocket(self.hub, self.turn, dialect, place, self._connections, handshake)
+            response, DirectSocket(self.hub, self.turn, dialect, place, self._connections, handshake=handshake)
         )
 
 

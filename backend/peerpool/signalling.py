@@ -122,9 +122,9 @@ class Hub:
         if self.tracker.is_crowded(place, self._clock()):
             self._turn_away(address)
             return 429, "too many connections from this address (behind a proxy, set forwarded_allow_ips)"
-        if dialect.family is Family.WEBTORRENT and self.tracker.gate is not None:
-            if not self.tracker.gate.admits_torrents:
-                return 403, "this tracker serves named sites only (its operator can set open_torrents)"
+        gate = self.tracker.gate
+        if dialect.family is Family.WEBTORRENT and gate is not None and not gate.admits_torrents:
+            return 403, "this tracker serves named sites only (its operator can set open_torrents)"
         if dialect.subprotocol is not None and dialect.subprotocol not in subprotocols:
             return 400, f"this endpoint speaks the WebSocket subprotocol {dialect.subprotocol}"
         return None

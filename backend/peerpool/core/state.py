@@ -189,6 +189,7 @@ class State:
         rng: Rng,
         admit: AdmissionRule,
         ice_servers: list[dict[str, Any]],
+        *,
         integrity_of: IntegrityRule = nothing_of_integrity,
         integrity_keys: Sequence[str] = (),
     ) -> None:

@@ -70,6 +70,7 @@ class Tracker:
         selection: Selection | None = None,
         admit: AdmissionRule = admit_everyone,
         ice_servers: list[dict[str, Any]] | None = None,
+        *,
         gate: Gate | None = None,
         integrity_of: IntegrityRule = nothing_of_integrity,
         integrity_keys: Sequence[str] = (),
@@ -83,7 +84,13 @@ class Tracker:
         self._gate = gate
         admit = admit if gate is None else gate.admit
         self._state = State(
-            self._limits, selection or Nearest(), rng, admit, ice_servers or [], integrity_of, integrity_keys
+            self._limits,
+            selection or Nearest(),
+            rng,
+            admit,
+            ice_servers or [],
+            integrity_of=integrity_of,
+            integrity_keys=integrity_keys,
         )
         self._is_draining = False
         # Sockets to look at again, because the sites' rules have changed, and when some were looked at last.
