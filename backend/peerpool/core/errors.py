@@ -10,6 +10,8 @@
     |   |   `-- Crowded            too much of one address or swarm together  (counted, with far more patience)
     |   |-- Full                   no room for another member
     |   |-- Unauthorized           closes the socket: the token is not good
+    |   |-- Off                    closes the socket: sharing is switched off for this viewer
+    |   |   `-- Banned             neighbours say that it, or somebody on its line, sent wrong bytes
     |   |-- Malformed              bytes that are no signed record, text that is no playlist we follow
     |   `-- FetchFailed            an origin gave what is not taken; `reason` is counted
     `-- OurError                   this installation is wrong: the operator reads it, with what to do
@@ -100,6 +102,22 @@ class FetchFailed(TheirError):
         """`reason` is one of `FETCH_REASONS` in core/watch.py: a label of a metric."""
         super().__init__(message)
         self.reason = reason
+
+
+class Off(TheirError):
+    """Sharing is switched off for this viewer; `retry_after_ms`, if any, is when it may ask again."""
+
+    code = c.ERROR_OFF
+
+    def __init__(self, message: str, retry_after_ms: int | None) -> None:
+        super().__init__(message)
+        self.retry_after_ms = retry_after_ms
+
+
+class Banned(Off):
+    """Its neighbours have accused it, or others on its line."""
+
+    code = c.ERROR_BANNED
 
 
 class OurError(PeerPoolError):
