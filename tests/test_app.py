@@ -7,10 +7,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from email.message import Message
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from peerpool.app import create_app
+from peerpool.core.errors import KeyFileError
+from peerpool.keys import new_key, write_key
 from peerpool.pages import Pages
 from peerpool.settings import DemoStream, Settings
 from prometheus_client.parser import text_string_to_metric_families
@@ -108,3 +111,13 @@ def test_posting_is_not_for_this_server(server: ServerProcess) -> None:
 
 def test_two_apps_do_not_share_metrics() -> None:
     assert create_app(Settings()).state.hub is not create_app(Settings()).state.hub
+
+
+def test_the_app_knows_the_public_halves_of_its_keys_and_does_not_start_without_one(tmp_path: Path) -> None:
+    keys = {str(tmp_path / name): new_key() for name in ("new.pem", "old.pem")}
+    for path, key in keys.items():
+        write_key(Path(path), key)
+    app = create_app(Settings(digest_keys=list(keys)))
+    assert app.state.digest_keys == [key.public_hex for key in keys.values()]
+    with pytest.raises(KeyFileError):
+        create_app(Settings(digest_keys=[str(tmp_path / "gone.pem")]))

@@ -21,6 +21,7 @@ from peerpool.core.errors import ConfigError
 from peerpool.core.limits import Limits
 from peerpool.core.tracker import Tracker
 from peerpool.geoip import Locator
+from peerpool.keys import read_keys
 from peerpool.metrics import Metrics
 from peerpool.pages import Pages
 from peerpool.randomness import TrackerRandom
@@ -40,7 +41,11 @@ ASSET_PATHS = (
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
-    """Return the application. `app.state.hub` is its hub, for the server that drains it."""
+    """Return the application. Raises ConfigError, KeyFileError.
+
+    `app.state.hub` is its hub, for the server that drains it; `app.state.digest_keys` the public halves of the keys
+    that clients are to trust, 130 hex digits each.
+    """
     settings = settings or load_settings()
     limits = Limits(cluster_min=settings.cluster_min, max_site_connections=settings.max_connections_per_address)
     tracker = Tracker(TrackerRandom(), limits, ice_servers=settings.ice_servers)
@@ -85,6 +90,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         max_body_size=0,  # nothing is posted here
     )
     app.state.hub = hub
+    app.state.digest_keys = [key.public_hex for key in read_keys(settings.digest_keys)]
     return app
 
 

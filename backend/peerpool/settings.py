@@ -61,6 +61,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     # Viewers of one content at one place (site, provider and city, provider, country, continent) from which they share
     # among themselves. Smaller keeps more bytes inside a provider and takes more copies from the CDN: one a cluster.
     cluster_min: Annotated[int, Meta(ge=2, le=1_000_000)] = 40
+    # Key files (`peerpool keys new`) whose records of segments clients are to trust, and the first of which signs here.
+    # Name a new key first and keep the old one behind it until nothing that it signed is played any more.
+    digest_keys: list[str] = field(default_factory=list)
     # Who presents it as a bearer may use the operator's API below /api; without one the API is off.
     admin_token: str = ""
     # critical, error, warning, info or debug.

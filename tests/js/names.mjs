@@ -5,20 +5,22 @@
 import { readFileSync } from "node:fs";
 import { SegmentTable } from "../../static/js/core/manifests.js";
 
-const answers = JSON.parse(readFileSync(0, "utf8")).map((/** @type {{ url: string, base: string, text: string }[]} */ playlists) => {
-  const table = new SegmentTable();
-  /** @type {Record<string, string>} */
-  const found = {};
-  for (const { url, base, text } of playlists) {
-    table.observe(url, base, text);
-    for (const [latest] of table._segments.values()) {
-      for (const [location, { ref, rangeEnd }] of latest ?? []) {
-        // An init segment's range without an offset: no request is ever found to be it.
-        if (Number.isNaN(rangeEnd)) continue;
-        found[`${ref.track} ${location}`] = `${ref.kind}/${ref.discontinuity}/${ref.number}`;
+const answers = JSON.parse(readFileSync(0, "utf8")).map(
+  (/** @type {{ url: string, base: string, text: string }[]} */ playlists) => {
+    const table = new SegmentTable();
+    /** @type {Record<string, string>} */
+    const found = {};
+    for (const { url, base, text } of playlists) {
+      table.observe(url, base, text);
+      for (const [latest] of table._segments.values()) {
+        for (const [location, { ref, rangeEnd }] of latest ?? []) {
+          // An init segment's range without an offset: no request is ever found to be it.
+          if (Number.isNaN(rangeEnd)) continue;
+          found[`${ref.track} ${location}`] = `${ref.kind}/${ref.discontinuity}/${ref.number}`;
+        }
       }
     }
-  }
-  return { content: table.contentName, found };
-});
+    return { content: table.contentName, found };
+  },
+);
 process.stdout.write(JSON.stringify(answers));
