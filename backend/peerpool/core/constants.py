@@ -39,6 +39,10 @@ MAX_CANDIDATE_CHARS = 1_024
 # Largest token at `join`: a JWT with a few claims is 300 to 800.
 MAX_TOKEN_CHARS = 2_048
 
+# Longest public id of a site at `join`, and longest content name, which is a host and a path.
+MAX_SITE_CHARS = 64
+MAX_NAME_CHARS = 512
+
 # Hex digits of a peer id, 80 random bits: not guessable within the life of a swarm.
 PEER_ID_HEX_CHARS = 20
 
@@ -103,6 +107,10 @@ ERROR_FULL = "full"
 ERROR_UNAUTHORIZED = "unauthorized"
 # A field or list is larger than it may be.
 ERROR_TOO_BIG = "too_big"
+# Sharing is switched off for this viewer: play from the CDN, and ask again after `retry_after_ms`.
+ERROR_OFF = "off"
+# Several lines said that this member sent them wrong bytes.
+ERROR_BANNED = "banned"
 
 # Close code for a binary frame on /signal (RFC 6455: unsupported data).
 CLOSE_UNSUPPORTED_DATA = 1003
@@ -114,6 +122,8 @@ CLOSE_SERVICE_RESTART = 1012
 CLOSE_BAD_FRAMES = 4400
 # Close code for a missing or bad token: do not reconnect with the same one.
 CLOSE_UNAUTHORIZED = 4401
+# Close code after `off` or `banned`: do not reconnect before the time that was said.
+CLOSE_OFF = 4403
 # Close code after IDLE_TIMEOUT_MS without a frame.
 CLOSE_IDLE = 4408
 # Close code for a socket that keeps sending above its rate, or does not read what it is sent.

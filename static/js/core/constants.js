@@ -69,6 +69,18 @@ export const MAX_CANDIDATE_CHARS = 1024;
 export const MAX_TOKEN_CHARS = 2048;
 
 /**
+ * Longest public id of a site at `join`, and longest content name, which is a host and a path.
+ * @type {number}
+ */
+export const MAX_SITE_CHARS = 64;
+
+/**
+
+ * @type {number}
+ */
+export const MAX_NAME_CHARS = 512;
+
+/**
  * Hex digits of a peer id, 80 random bits: not guessable within the life of a swarm.
  * @type {number}
  */
@@ -209,6 +221,18 @@ export const ERROR_UNAUTHORIZED = "unauthorized";
 export const ERROR_TOO_BIG = "too_big";
 
 /**
+ * Sharing is switched off for this viewer: play from the CDN, and ask again after `retry_after_ms`.
+ * @type {string}
+ */
+export const ERROR_OFF = "off";
+
+/**
+ * Several lines said that this member sent them wrong bytes.
+ * @type {string}
+ */
+export const ERROR_BANNED = "banned";
+
+/**
  * Close code for a binary frame on /signal (RFC 6455: unsupported data).
  * @type {number}
  */
@@ -237,6 +261,12 @@ export const CLOSE_BAD_FRAMES = 4400;
  * @type {number}
  */
 export const CLOSE_UNAUTHORIZED = 4401;
+
+/**
+ * Close code after `off` or `banned`: do not reconnect before the time that was said.
+ * @type {number}
+ */
+export const CLOSE_OFF = 4403;
 
 /**
  * Close code after IDLE_TIMEOUT_MS without a frame.
