@@ -17,14 +17,12 @@ const LINE = /^candidate:[\w+/]{1,32} \d{1,5} (\w{1,8}) \d{1,10} (\S{1,64}) (\d{
 /** draft-ietf-mmusic-mdns-ice-candidates section 3.1: a UUID, so that no printer's name is one. */
 const MDNS = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}\.local$/i;
 /**
- * By hex digits of an address, 8 or 32 of them (RFC 6890). Never a host's: this network, link-local, multicast, reserved and broadcast;
+ * By hex digits of an address, 8 after "v4" or 32 (RFC 6890). Never a host's: this network, link-local, multicast, reserved and broadcast;
  * nor 6to4, Teredo and NAT64 of one's own, which are ways to write another address.
  */
-const NEVER_4 = /^(00|a9fe|[ef])/;
-const NEVER_6 = /^(0{32}|fe[89ab]|ff|2002|20010000|0064ff9b)/;
+const NEVER = /^(v4(00|a9fe|[ef])|0{32}|fe[89ab]|ff|2002|20010000|0064ff9b)/;
 /** Of one's own network or machine: private, shared by a provider's customers, for benchmarks; loopback, which browsers have in tests only. */
-const OWN_4 = /^(0a|7f|ac1|c0a8|64[4-7]|c61[23]|c00000)/;
-const OWN_6 = /^(0{31}1|f[cd]|fe[c-f])/;
+const OWN = /^(v4(0a|7f|ac1|c0a8|64[4-7]|c61[23]|c00000)|0{31}1|f[cd]|fe[c-f])/;
 /** IPv4 within IPv6: mapped, NAT64, compatible. */
 const EMBEDDED_4 = /^(0{20}ffff|0064ff9b0{16}|0{24}(?!0{7}[01]))/;
 
@@ -68,52 +66,57 @@ export class CandidateFilter {
 
 /** @param {string} sdp @returns {{ sdp: string, candidates: string[] }} the description without its candidates, and those */
 export function splitCandidates(sdp) {
-  const lines = sdp.split(/\r\n?|\n/);
+  /** @type {string[]} */
+  const candidates = [];
   // Wider than the grammar: what one of the browsers' parsers might take for a candidate is none of the rest.
-  const [isCandidate, isEnd] = [/^\s*a\s*=\s*candidate/i, /^\s*a\s*=\s*end-of-candidates/i];
-  return {
-    sdp: lines.filter((line) => !isCandidate.test(line) && !isEnd.test(line)).join("\r\n"),
-    candidates: lines.filter((line) => isCandidate.test(line)).map((line) => line.replace(/^\s*a\s*=\s*/i, "")),
-  };
+  const rest = sdp.split(/\r\n?|\n/).filter((line) => {
+    const [, candidate] = /^\s*a\s*=\s*((?:end-of-)?candidate.*)/i.exec(line) ?? [];
+    if (candidate) candidates.push(candidate);
+    return !candidate;
+  });
+  return { sdp: rest.join("\r\n"), candidates };
 }
 
 /** @param {string} sdp  ours @returns {string} without any address in it: neither candidates nor the default one */
 export function withoutAddresses(sdp) {
-  return splitCandidates(sdp)
-    .sdp.replace(/^c=.*$/gm, "c=IN IP4 0.0.0.0")
-    .replace(/^(m=\w+) \d+/gm, "$1 9");
+  const { sdp: rest } = splitCandidates(sdp);
+  return rest.replace(/^c=.*$/gm, "c=IN IP4 0.0.0.0").replace(/^(m=\w+) \d+/gm, "$1 9");
 }
 
 /** @param {string} address @returns {string} "public", "mdns", the network it is of (/24, /64) where that is nobody else's business, or "" for none */
 function placeOf(address) {
   if (MDNS.test(address)) return "mdns";
-  const hex = address.includes(":") ? hexOf6(address) : hexOf4(address);
-  const [never, own] = hex.length === 8 ? [NEVER_4, OWN_4] : [NEVER_6, OWN_6];
-  if (hex === "" || never.test(hex)) return "";
-  return own.test(hex) ? hex.slice(0, hex.length === 8 ? 6 : 16) : "public";
+  const hex = hexOf(address);
+  if (!hex || NEVER.test(hex)) return "";
+  return OWN.test(hex) ? hex.slice(0, hex.startsWith("v4") ? 8 : 16) : "public";
 }
 
-/** @param {string} address @returns {string} 8 hex digits; "" for what is no IPv4 address in the one form that all read alike */
-function hexOf4(address) {
-  const parts = address.split(".");
-  if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256)) return "";
-  return parts.map((part) => Number(part).toString(16).padStart(2, "0")).join("");
-}
-
-/** @param {string} address @returns {string} 32 hex digits, or 8 where it is an IPv4 address in disguise; "" for what is none */
-function hexOf6(address) {
+/** @param {string} address @returns {string} its hex digits, "v4" before those of IPv4; "" for what is no address, or written so that not all read it alike */
+function hexOf(address) {
+  const six = address.includes(":");
   if (!/^[\da-f:.]+$/i.test(address)) return "";
   /** @type {string} */
   let host;
   try {
-    host = new URL(`http://[${address}]`).hostname.slice(1, -1);
+    host = new URL(`http://${six ? `[${address}]` : address}`).hostname;
   } catch {
     return "";
   }
-  const [before = [], after = []] = host.split("::").map((half) => half.split(":").filter(Boolean));
+  if (!six) return host === address && /^[\d.]+$/.test(host) ? `v4${hexBytes(host)}` : "";
+  const [before = [], after = []] = host
+    .slice(1, -1)
+    .split("::")
+    .map((half) => half.split(":").filter(Boolean));
   const words = [...before, ...Array(8 - before.length - after.length).fill(""), ...after];
   return words
     .map((word) => word.padStart(4, "0"))
     .join("")
-    .replace(EMBEDDED_4, "");
+    .replace(EMBEDDED_4, "v4");
 }
+
+/** @param {string} dotted @returns {string} */
+const hexBytes = (dotted) =>
+  dotted
+    .split(".")
+    .map((part) => Number(part).toString(16).padStart(2, "0"))
+    .join("");
