@@ -35,6 +35,8 @@ ENTRIES: Final[dict[str, tuple[str, list[str]]]] = {
     # A script has no import.meta; io/second-script.js looks for its element first.
     "peerpool.js": ("static/js/global.js", ["--format=iife", "--define:import.meta.url=undefined"]),
     "peerpool.esm.js": ("static/js/index.js", ["--format=esm"]),
+    # Loaded by pages without a secure context alone, which have no crypto.subtle.
+    "peerpool-crypto.js": ("static/js/crypto.js", ["--format=esm"]),
 }
 ESBUILD_ARGS: Final = [
     "--bundle",

@@ -246,6 +246,7 @@ function total(parts) {
       fromCdn: sum(({ bytes }) => bytes.fromCdn),
       toPeers: sum(({ bytes }) => bytes.toPeers),
       wasted: sum(({ bytes }) => bytes.wasted),
+      rejected: sum(({ bytes }) => bytes.rejected),
     },
     segments: {
       fromPeers: sum(({ segments }) => segments.fromPeers),
@@ -274,15 +275,12 @@ function checked(options) {
   if (!["implied", "required"].includes(consent)) throw new TypeError("PeerPool: consent is implied or required");
   if (typeof uploadOnCellular !== "boolean") throw new TypeError("PeerPool: uploadOnCellular is true or false");
   if (!["all", "public", "relay"].includes(addresses)) throw new TypeError("PeerPool: addresses is all, public or relay");
-  if (!isText(site, MAX_SITE_CHARS))
-    throw new TypeError(`PeerPool: site is a name of at most ${MAX_SITE_CHARS} characters, or null`);
-  if (typeof token !== "function" && !isText(token, MAX_TOKEN_CHARS))
+  if (site !== null && (!/^[\w-]+$/.test(site) || site.length > MAX_SITE_CHARS))
+    throw new TypeError(`PeerPool: site is at most ${MAX_SITE_CHARS} letters, digits, _ and -, or null`);
+  if (token !== null && typeof token !== "function" && !(typeof token === "string" && token.length <= MAX_TOKEN_CHARS))
     throw new TypeError(`PeerPool: token is a function, a string of at most ${MAX_TOKEN_CHARS} characters, or null`);
   return options;
 }
-
-/** @param {unknown} value @param {number} maxChars @returns {boolean} whether it is null or a text of such a length */
-const isText = (value, maxChars) => value === null || (typeof value === "string" && value !== "" && value.length <= maxChars);
 
 /** @param {string} tracker @returns {string} the URL of its signalling socket @throws {TypeError} */
 function signalUrl(tracker) {

@@ -112,7 +112,7 @@ test("a description is split into itself and its candidates, and leaves without 
 const octet = fc.integer({ min: 0, max: 255 });
 const ipv4 = fc.tuple(octet, octet, octet, octet);
 
-/** What RFC 6890 says, written out once more. @param {number[]} octets */
+/** What RFC 6890 says, written out once more. @param {readonly number[]} octets */
 function isPublic([a = 0, b = 0, c = 0]) {
   if (a === 0 || a === 10 || a === 127 || a >= 224) return false;
   if (a === 100 && b >= 64 && b < 128) return false;

@@ -753,6 +753,7 @@ test("a page that stops uploading takes back what it told, refuses what waits, a
   const [again] = sent(node);
   assert.ok(again?.type === FRAME.REFUSE && again.reason === REFUSED_NOT_UPLOADING);
 
+  node.drained(1, 0, 19_000);
   node.limitUploads(1e6);
   assert.ok(sent(node).some((frame) => frame.type === FRAME.HAVE));
   say(node, { type: FRAME.REQUEST, ref, ranges: [[0, 1]] }, 1, 20_000);
