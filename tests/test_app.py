@@ -117,7 +117,7 @@ def test_an_open_tracker_with_keys_has_clients_take_signed_pieces_only(tmp_path:
     keys = {str(tmp_path / name): new_key() for name in ("new.pem", "old.pem")}
     for path, key in keys.items():
         write_key(Path(path), key)
-    with running_server(PEERPOOL_DIGEST_KEYS=json.dumps(list(keys))) as server, server.native() as client:
+    with running_server(DIGEST_KEYS=json.dumps(list(keys))) as server, server.native() as client:
         told = join(client, "ab" * 20)["integrity"]
     assert told == {"mode": "signed", "keys": [key.public_hex for key in keys.values()], "digests": ""}
 
