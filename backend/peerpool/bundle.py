@@ -41,7 +41,7 @@ ENTRIES: Final[dict[str, tuple[str, list[str]]]] = {
 ESBUILD_ARGS: Final = [
     "--bundle",
     "--minify",
-    # Private members of our classes, and what has one of our units in its name, where nobody outside the bundle names it:
+    # Private members of our classes, and what has one of our units in its name, where nobody outside names it:
     # a tenth of its size. hls.js has such names too.
     "--mangle-props=^_[a-z]|[a-z]Ms$",
     "--reserve-props=^max(TimeToFirstByte|LoadTime)Ms$",

@@ -20,7 +20,7 @@ from tests.core.test_bans import line
 from tests.core.test_sites import NAME, site
 
 LIMITS = Limits(
-    cluster_min=2, max_spent_tokens=2, max_accused=2, max_condemned_lines=2, cut_at_once=2, review_interval_s=0.1
+    cluster_min=2, max_spent_tokens=1, max_accused=2, max_condemned_lines=2, cut_at_once=2, review_interval_s=0.1
 )
 IDS = ["news", "other"]
 SESSIONS = [f"{n:016x}" for n in range(6)]
@@ -91,6 +91,9 @@ class AdmissionMachine(RuleBasedStateMachine):
 
     @rule(target=sockets, page=st.sampled_from([*PAGES, PAGES[0], PAGES[0]]))
     def connect(self, page: str) -> int:
+        return self._connect(page)
+
+    def _connect(self, page: str) -> int:
         connection, self.next_id = self.next_id, self.next_id + 1
         self.pages[connection] = page
         place, handshake = line(f"line {connection % 4}"), Handshake(page, "192.0.2.1")
@@ -105,9 +108,33 @@ class AdmissionMachine(RuleBasedStateMachine):
         is_named=st.booleans(),
     )
     def join(self, connection: int, name: str | None, session: str, token: str | None, *, is_named: bool) -> None:
-        self.joined.pop(connection, None)
-        self.joining = m.Join(CONTENT, session, token, 8, name, NAME if is_named else None)
-        self.obey(connection, self.tracker.message_received(connection, self.joining, self.now))
+        self._join(connection, m.Join(CONTENT, session, token, 8, name, NAME if is_named else None))
+
+    def _join(self, connection: int, message: m.Join) -> None:
+        self.joined.pop(connection, None)  # a join leaves first, and may then be refused
+        self.joining = message
+        self.obey(connection, self.tracker.message_received(connection, message, self.now))
+
+    @rule(
+        target=sockets,
+        name=st.sampled_from(IDS),
+        session=st.sampled_from(SESSIONS),
+        token=st.sampled_from(["any", "twice"]),
+    )
+    def connect_and_join(self, name: str, session: str, token: str) -> int:
+        """Do all as a viewer does: most are welcome."""
+        connection = self._connect(PAGES[0])
+        self._join(connection, m.Join(CONTENT, session, token, 8, name, NAME))
+        return connection
+
+    @rule(one=sockets, other=sockets)
+    def meet_and_accuse(self, one: int, other: int) -> None:
+        """Have one of two be answered by the other and accuse it, as far as they may."""
+        if one in self.joined and other in self.joined and one != other:
+            ids = [self.joined[each][1] for each in (one, other)]
+            said = ((one, m.Offer(ids[1], "s")), (other, m.Answer(ids[0], "s")), (one, m.Accuse(ids[1])))
+            for connection, message in said:
+                self.obey(connection, self.tracker.message_received(connection, message, self.now))
 
     @rule(connection=sockets, pick=st.integers(0, 20), kind=st.integers(0, 4))
     def say(self, connection: int, pick: int, kind: int) -> None:
@@ -170,7 +197,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         assert sum(account.members for account in gate.accounts.values()) == len(self.joined)
         sizes = self.tracker.table_sizes()
         assert sizes["spent_tokens"] <= LIMITS.max_spent_tokens
-        assert sizes["accused"] <= LIMITS.max_accused
+        assert sizes["accused"] <= min(LIMITS.max_accused, len(self.joined)), "what is said of who is gone is forgotten"
         assert sizes["condemned_lines"] <= LIMITS.max_condemned_lines
         assert sizes["accusers"] <= len(self.pages)
         assert len(gate.accounts) <= len(IDS)
@@ -185,6 +212,6 @@ class AdmissionMachine(RuleBasedStateMachine):
 
 
 AdmissionMachine.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestAdmission = AdmissionMachine.TestCase

@@ -23,10 +23,13 @@ JSON_VALUES = st.recursive(
     max_leaves=20,
 )
 HEX = st.text("0123456789abcdef", min_size=16, max_size=40)
-NATIVE_TYPES = ["join", "offer", "answer", "candidate", "decline", "want", "report", "ping", "leave", "welcome", ""]
+NATIVE_TYPES = [
+    "join", "offer", "answer", "candidate", "decline", "want", "report", "accuse", "ping", "leave", "welcome", "",
+]  # fmt: skip
 NATIVE_FIELDS = [
     "content", "session", "token", "want", "to", "sdp", "candidate", "mid", "line", "count", "except",
     "peer_bytes", "cdn_bytes", "sent_bytes", "neighbours", "stalls", "far_bytes", "rtts", "holdings",
+    "site", "name", "peer",
 ]  # fmt: skip
 TORRENT_FIELDS = [
     "info_hash", "peer_id", "event", "left", "offers", "answer", "to_peer_id", "offer_id", "numwant", "trackerid",

@@ -72,7 +72,7 @@ class Limits:
     max_accused: int = 10_000
     max_condemned_lines: int = 10_000
     # After a change of the sites' file so many members are looked at in a turn, and of them so many sent away: that
-    # is some 15 ms of a core, and 20,000 are gone after four seconds.
+    # takes at most 25 ms, and 20,000 are gone after four seconds.
     reviewed_at_once: int = 10_000
     cut_at_once: int = 500
     review_interval_s: float = 0.1
