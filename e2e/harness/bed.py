@@ -13,7 +13,7 @@ from e2e.harness.live import LiveStream
 from e2e.harness.origin_client import Origin
 from e2e.harness.tracker import Tracker
 
-Stream = Literal["live", "vod", "vod-ts"]
+Stream = Literal["live", "vod", "vod-ts", "signed"]
 PAGES = Path(__file__).resolve().parents[1] / "pages"
 
 
