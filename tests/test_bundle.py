@@ -27,12 +27,12 @@ def checkout(tmp_path: Path) -> Path:
     (js / "pages").mkdir(parents=True)
     (js / "index.js").write_text("export const answer = 42;\n")
     (js / "notice.js").write_text("export const notice = 7;\n")
-    (js / "crypto.js").write_text("export const crypto = 8;\n")
     (js / "global.js").write_text(
         'import { answer } from "./index.js";\n'
         "const notice = [PEERPOOL_NOTICE_FILE, PEERPOOL_NOTICE_INTEGRITY];\n"
         "window.PeerPool = { answer, notice, version: PEERPOOL_VERSION };\n"
     )
+    (js / "crypto.js").write_text("export const sha256 = 1;\n")
     (js / "pages" / "demo.js").write_text("demo();\n")
     (js / "bundle-budget.json").write_text('{"peerpool.js": {"gzip_bytes": 500}}')
     (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
