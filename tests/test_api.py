@@ -59,6 +59,23 @@ def test_only_bearers_of_the_token_may_ask(driver: Driver, authorization: str, s
     assert ask(driver, "/api/swarms", authorization).status_code == status
 
 
+@pytest.mark.parametrize("name", ["token", "access_token", "admin_token", "authorization"])
+def test_a_token_in_the_url_is_none(driver: Driver, name: str) -> None:
+    assert ask(driver, f"/api/swarms?{name}={TOKEN}", "").status_code == 401
+
+
+def test_tokens_are_compared_in_a_time_that_says_nothing(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[bytes, bytes]] = []
+
+    def compare(ours: bytes, theirs: bytes) -> bool:
+        compared.append((ours, theirs))
+        return False
+
+    monkeypatch.setattr("peerpool.api.hmac.compare_digest", compare)
+    assert ask(driver, "/api/swarms").status_code == 401, "nothing else decides"
+    assert compared == [(TOKEN.encode(), TOKEN.encode())]
+
+
 @pytest.mark.parametrize("authorization", ["", "Bearer ", "Bearer x"])
 def test_without_a_token_the_api_is_off(driver: Driver, authorization: str) -> None:
     assert ask(driver, "/api/swarms", authorization, token="").status_code == 403

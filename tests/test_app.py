@@ -70,7 +70,31 @@ def test_the_demo_escapes_what_it_is_given(server: ServerProcess) -> None:
     hostile = "\"><script>alert(1)</script>'"
     html = get(f"{server.base}/demo?src={quote(hostile)}&name={quote(hostile)}")[2]
     assert "<script>alert" not in html
-    assert 'data-src="&#34;&gt;&lt;script&gt;' in html
+    assert 'data-src=""' in html, "what is no URL is not played"
+    assert "&#34;&gt;&lt;script&gt;" in html, "a name is text"
+    quoted = get(f"{server.base}/demo?src={quote('https://cdn.example/' + hostile)}")[2]
+    assert 'data-src="https://cdn.example/&#34;&gt;&lt;script&gt;' in quoted
+
+
+@pytest.mark.parametrize(
+    "src", ["javascript:alert(1)", "data:text/html,x", "blob:http://a/b", "//cdn.example/a", "/a.m3u8", "http:///a",
+            "https://cdn.example/\0", "https://[", "ftp://cdn.example/a", "https://cdn.example/" + "a" * 5000]
+)  # fmt: skip
+def test_the_demo_plays_web_urls_only(server: ServerProcess, src: str) -> None:
+    assert 'data-src=""' in get(f"{server.base}/demo?src={quote(src)}")[2]
+
+
+def test_pages_tell_browsers_what_they_need_not(server: ServerProcess) -> None:
+    headers = get(f"{server.base}/demo")[1]
+    assert headers["X-Frame-Options"] == "SAMEORIGIN"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert "geolocation=()" in headers["Permissions-Policy"]
+    policy = headers["Content-Security-Policy"]
+    for directive in ("default-src 'none'", "base-uri 'none'", "frame-ancestors 'self'"):
+        assert directive in policy
+    script_sources = next(part for part in policy.split("; ") if part.startswith("script-src"))
+    assert script_sources == "script-src 'self'"
 
 
 def test_the_demo_links_its_streams() -> None:

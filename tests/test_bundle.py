@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -24,8 +26,11 @@ def checkout(tmp_path: Path) -> Path:
     js = tmp_path / "static" / "js"
     (js / "pages").mkdir(parents=True)
     (js / "index.js").write_text("export const answer = 42;\n")
+    (js / "notice.js").write_text("export const notice = 7;\n")
     (js / "global.js").write_text(
-        'import { answer } from "./index.js";\nwindow.PeerPool = { answer, version: PEERPOOL_VERSION };\n'
+        'import { answer } from "./index.js";\n'
+        "const notice = [PEERPOOL_NOTICE_FILE, PEERPOOL_NOTICE_INTEGRITY];\n"
+        "window.PeerPool = { answer, notice, version: PEERPOOL_VERSION };\n"
     )
     (js / "notice.js").write_text("export const notice = 1;\n")
     (js / "crypto.js").write_text("export const sha256 = 1;\n")
@@ -49,8 +54,8 @@ def get(assets: Assets, path: str, **headers: str) -> Response:
 def test_build_makes_every_file_and_measures_it(checkout: Path, out: Path) -> None:
     manifest = bundle.build(checkout, out)
     assert set(manifest) == {
-        "peerpool.js", "peerpool.js.map", "peerpool.esm.js", "peerpool.esm.js.map", "peerpool-crypto.js",
-        "peerpool-crypto.js.map", "peerpool-notice.js", "peerpool-notice.js.map", "pages/demo.js", "pages/hls.min.js",
+        "peerpool.js", "peerpool.js.map", "peerpool.esm.js", "peerpool.esm.js.map", "peerpool-notice.js",
+        "peerpool-notice.js.map", "peerpool-crypto.js", "peerpool-crypto.js.map", "pages/demo.js", "pages/hls.min.js",
         "pages/hls.LICENSE",
     }  # fmt: skip
     assert bundle.load_manifest(out) == manifest
@@ -59,6 +64,22 @@ def test_build_makes_every_file_and_measures_it(checkout: Path, out: Path) -> No
     assert f'version:"{__version__}"' in (out / "peerpool.js").read_text()
     assert "export{" in (out / "peerpool.esm.js").read_text()
     assert [path.name for path in checkout.iterdir() if path.name.startswith("bundled.")] == []
+
+
+def test_the_library_knows_the_notice_it_was_built_with(checkout: Path, out: Path) -> None:
+    notice = bundle.build(checkout, out)["peerpool-notice.js"]
+    digest = base64.b64encode(hashlib.sha384((out / notice.name).read_bytes()).digest()).decode()
+    assert notice.integrity == f"sha384-{digest}"
+    built = (out / "peerpool.js").read_text()
+    assert f'["{notice.hashed_name}","{notice.integrity}"]' in built
+
+
+def test_a_manifest_of_another_version_is_not_taken(checkout: Path, out: Path) -> None:
+    bundle.build(checkout, out)
+    for listed in ('{"peerpool.js": {"name": "peerpool.js"}}', "[]"):
+        (out / bundle.MANIFEST).write_text(listed)
+        with pytest.raises(BundleError, match="another version"):
+            bundle.load_manifest(out)
 
 
 def test_a_newer_source_makes_it_stale(checkout: Path, out: Path) -> None:

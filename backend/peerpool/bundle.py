@@ -41,8 +41,8 @@ ENTRIES: Final[dict[str, tuple[str, list[str]]]] = {
 ESBUILD_ARGS: Final = [
     "--bundle",
     "--minify",
-    # Private members of our classes, and what has one of our units in its name, where nobody outside names it:
-    # a tenth of its size. hls.js has such names too.
+    # Private members of our classes, and what has one of our units in its name; nobody outside the bundle names them,
+    # but hls.js has names with that unit too. A tenth of the size.
     "--mangle-props=^_[a-z]|[a-z]Ms$",
     "--reserve-props=^max(TimeToFirstByte|LoadTime)Ms$",
     "--alias:global/window=./static/js/io/window.js",

@@ -99,6 +99,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     build.set_defaults(run=_bundle)
 
+    embed = commands.add_parser("embed", help="print the script tag for a page, with its integrity")
+    embed.add_argument("--tracker", metavar="URL", help="where pages reach this tracker (default: where it listens)")
+    embed.add_argument("--site", metavar="ID", default="", help="the page's site, where the tracker admits by site")
+    embed.add_argument("--consent", action="store_true", help="nothing is shared before PeerPool.consent(true)")
+    embed.add_argument("--config", type=Path, help="settings file (default ./peerpool.toml if there is one)")
+    embed.set_defaults(run=_embed)
+
     constants = commands.add_parser("constants", help="render the constants for JavaScript (source checkouts only)")
     what = constants.add_mutually_exclusive_group(required=True)
     what.add_argument("--write", action="store_true", help=f"write {CONSTANTS_JS}")
@@ -214,6 +221,20 @@ def _bundle(args: argparse.Namespace) -> int:
         for excess in excesses:
             print(f"peerpool: {excess}", file=sys.stderr)
         return EXIT_FAILED if excesses else 0
+    return 0
+
+
+def _embed(args: argparse.Namespace) -> int:
+    from peerpool.embed import script_tag  # noqa: PLC0415
+    from peerpool.settings import load_settings  # noqa: PLC0415
+
+    tracker = args.tracker
+    if tracker is None:
+        settings = load_settings(args.config)
+        tracker = _base_url(settings.host, settings.port)
+    root = bundle.find_checkout()
+    manifest = bundle.build(root) if root is not None and bundle.is_stale(root) else bundle.load_manifest()
+    print(script_tag(manifest, tracker, args.site, asks_consent=args.consent))
     return 0
 
 

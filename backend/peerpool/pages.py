@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import jinja2
 from starlette.requests import Request
@@ -28,10 +29,21 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
         "frame-ancestors 'self'",
     )
 )
+# What a player has no use for. Camera and microphone are asked for by nobody either, and cannot be had without asking.
+PERMISSIONS_POLICY: Final = ", ".join(
+    f"{feature}=()"
+    for feature in ("bluetooth", "display-capture", "geolocation", "hid", "midi", "payment", "serial", "usb")
+)
+# Longer ones are nobody's stream or name.
+SRC_MAX_CHARS: Final = 4096
+NAME_MAX_CHARS: Final = 100
 SECURITY_HEADERS: Final = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": PERMISSIONS_POLICY,
     "Cache-Control": "no-store",
 }
 
@@ -49,8 +61,8 @@ class Pages:
         """Answer /demo. `script=off` leaves the library out, to compare with plain playback."""
         query = request.query_params
         html = self._env.get_template("demo.html").render(
-            src=query.get("src") or self._settings.demo_src,
-            name=query.get("name", ""),
+            src=_web_url(query.get("src") or self._settings.demo_src),
+            name=query.get("name", "")[:NAME_MAX_CHARS],
             has_script=query.get("script") != "off",
             streams=self._settings.demo_streams,
         )
@@ -59,6 +71,16 @@ class Pages:
     async def redirect_home(self, _request: Request) -> Response:
         """Answer / with the way to the demo."""
         return RedirectResponse("/demo", 307)
+
+
+def _web_url(src: str) -> str:
+    """Return the URL of a stream; empty for what is no http(s) URL, or none of a reasonable length."""
+    try:
+        parts = urlsplit(src)
+    except ValueError:
+        return ""
+    is_web = parts.scheme in ("http", "https") and parts.netloc != "" and src.isprintable()
+    return src if is_web and len(src) <= SRC_MAX_CHARS else ""
 
 
 def _template_folder() -> Path:

@@ -312,3 +312,54 @@ test("on a line paid by volume nothing is uploaded unless the page says so, and 
     else delete (/** @type {Record<string, unknown>} */ (/** @type {unknown} */ (globalThis)).navigator);
   }
 });
+
+/** A tracker's socket that opens at once and keeps what it is sent. */
+class OpenSocket {
+  static OPEN = 1;
+  /** @type {Record<string, unknown>[]} */
+  static sent = [];
+  readyState = 1;
+  /** @type {() => void} */
+  onopen = () => {};
+  constructor() {
+    setTimeout(() => this.onopen(), 0);
+  }
+  /** @param {string} text */
+  send(text) {
+    OpenSocket.sent.push(JSON.parse(text));
+  }
+  close() {}
+}
+
+test("site and token go to the tracker, and a token that cannot be made is none", async () => {
+  const reported = /** @type {unknown[]} */ ([]);
+  for (const [token, told] of /** @type {[import("../../static/js/pool.js").Options["token"], unknown][]} */ ([
+    ["fixed", "fixed"],
+    [() => "made", "made"],
+    [async () => "fetched", "fetched"],
+    [() => null, undefined],
+    [() => Promise.reject(new Error("the page's")), undefined],
+    [() => "t".repeat(2049), undefined],
+    [/** @type {any} */ (() => 7), undefined],
+  ])) {
+    await withPool(async (pool) => {
+      const globals = /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (globalThis));
+      Object.assign(globals, { WebSocket: OpenSocket, reportError: (/** @type {unknown} */ error) => reported.push(error) });
+      OpenSocket.sent = [];
+      pool.configure({ site: "news", token });
+      pool.engine("cdn.example/a.m3u8");
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      const [join] = OpenSocket.sent;
+      assert.deepEqual([join?.type, join?.site, join?.name, join?.token], ["join", "news", "cdn.example/a.m3u8", told]);
+    });
+  }
+  assert.equal(reported.length, 3);
+  await withPool(async (pool) => {
+    Object.assign(globalThis, { WebSocket: OpenSocket });
+    OpenSocket.sent = [];
+    pool.engine("cdn.example/a.m3u8");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const [join] = OpenSocket.sent;
+    assert.ok(join && !("name" in join) && !("site" in join), "an open tracker learns the hash of the name only");
+  });
+});
