@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets import Subprotocol
+from websockets import Origin, Subprotocol
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -33,12 +33,13 @@ class ServerProcess:
         self.base = base
         self.ws_base = base.replace("http", "ws", 1)
 
-    def native(self, source: str = "") -> ClientConnection:
-        """Open a socket on /signal, from an address of this machine."""
+    def native(self, source: str = "", origin: str | None = None) -> ClientConnection:
+        """Open a socket on /signal, from an address of this machine and a page of `origin`."""
         host, port = self.base.removeprefix("http://").split(":")
         raw = socket.create_connection((host, int(port)), RECV_TIMEOUT_S, (source, 0) if source else None)
         url, subprotocols = f"{self.ws_base}/signal", [Subprotocol("peerpool.1")]
-        return connect(url, sock=raw, subprotocols=subprotocols, compression=None, close_timeout=1)
+        page = Origin(origin) if origin is not None else None
+        return connect(url, sock=raw, subprotocols=subprotocols, compression=None, close_timeout=1, origin=page)
 
     def torrent(self) -> ClientConnection:
         """Open a socket on /announce."""

@@ -46,6 +46,7 @@ class Api:
     def routes(self) -> list[Route]:
         """Return the routes, each behind the token."""
         endpoints: dict[str, Callable[[Request], msgspec.Struct]] = {
+            "/api/sites": self.sites,
             "/api/swarms": self.swarms,
             "/api/swarms/{id}": self.swarm,
             "/api/swarms/{id}/holders": self.holders,
@@ -57,6 +58,10 @@ class Api:
             known = {parameter["name"] for parameter in parameters if parameter["in"] == "query"}
             guarded.append(Route(path, self._guarded(endpoint, known)))
         return [Route("/api/openapi.json", self.describe), *guarded]
+
+    def sites(self, _request: Request) -> inspection.SiteList:
+        """Answer with the customers' sites."""
+        return inspection.list_sites(self._tracker.gate)
 
     def swarms(self, request: Request) -> inspection.SwarmList:
         """Answer with the largest swarms."""
@@ -145,6 +150,7 @@ def _number(request: Request, name: str, end: int) -> int | None:
 def openapi() -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the API."""
     answers: dict[str, tuple[str, type[msgspec.Struct], list[dict[str, Any]]]] = {
+        "/api/sites": ("The customers' sites", inspection.SiteList, []),
         "/api/swarms": ("The largest swarms", inspection.SwarmList, [_query("limit", _LIMIT)]),
         "/api/swarms/{id}": ("One swarm", inspection.SwarmReport, [_path()]),
         "/api/swarms/{id}/holders": (

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -17,18 +19,24 @@ from starlette.routing import Route, WebSocketRoute
 
 from peerpool.api import Api
 from peerpool.assets import NOT_READY, Assets
+from peerpool.auth import verify
+from peerpool.core.admission import Gate
 from peerpool.core.errors import ConfigError
 from peerpool.core.limits import Limits
+from peerpool.core.sites import Site
 from peerpool.core.tracker import Tracker
-from peerpool.geoip import Locator
+from peerpool.geoip import Locator, WatchedFile
 from peerpool.metrics import Metrics
 from peerpool.pages import Pages
 from peerpool.randomness import TrackerRandom
 from peerpool.settings import Settings, load_settings
 from peerpool.signalling import NATIVE, WEBTORRENT, Hub, SocketEndpoint
+from peerpool.sites_file import read_sites
 
 if TYPE_CHECKING:
     from peerpool.bus import Bus
+
+log = logging.getLogger("peerpool.app")
 
 # How soon a new database or map is in force (seconds); looking costs a system call a file.
 LOCATOR_REFRESH_S = 10.0
@@ -43,7 +51,11 @@ def create_app(settings: Settings | None = None) -> Starlette:
     """Return the application. `app.state.hub` is its hub, for the server that drains it."""
     settings = settings or load_settings()
     limits = Limits(cluster_min=settings.cluster_min, max_site_connections=settings.max_connections_per_address)
-    tracker = Tracker(TrackerRandom(), limits, ice_servers=settings.ice_servers)
+    sites = WatchedFile(Path(settings.sites), read_sites) if settings.sites else None
+    gate = Gate(verify, sites.content, admits_torrents=settings.open_torrents, limits=limits) if sites else None
+    if gate is None:
+        log.warning("the tracker is open: anybody may join any swarm; name your sites for production (docs/sites.md)")
+    tracker = Tracker(TrackerRandom(), limits, ice_servers=settings.ice_servers, gate=gate)
     locator = Locator(settings.geoip_databases, settings.site_map)
     hub = Hub(tracker, settings.max_connections, locator.locate)
     bus = _bus(hub, settings.redis_url)
@@ -54,7 +66,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await assets.refresh()
-        tasks = [asyncio.create_task(hub.run_timer()), asyncio.create_task(_watch(locator))]
+        tasks = [asyncio.create_task(hub.run_timer()), asyncio.create_task(_watch(locator, tracker, sites))]
         if bus is not None:
             tasks.append(asyncio.create_task(bus.run()))
         try:
@@ -99,11 +111,13 @@ def _bus(hub: Hub, url: str) -> Bus | None:
     return Bus(hub, url)
 
 
-async def _watch(locator: Locator) -> None:
-    """Read the locator's files again when they have changed, in a thread: a database takes a while to copy."""
+async def _watch(locator: Locator, tracker: Tracker, sites: WatchedFile[list[Site]] | None) -> None:
+    """Read the files again that have changed, in a thread: a database takes a while to copy."""
     while True:
         await asyncio.sleep(LOCATOR_REFRESH_S)
         await asyncio.to_thread(locator.refresh)
+        if sites is not None and await asyncio.to_thread(sites.refresh):
+            tracker.sites_changed(sites.content)
 
 
 async def _serve_health(_request: Request) -> Response:

@@ -31,6 +31,8 @@ HASH_CHARS: Final = 8
 ENTRIES: Final[dict[str, tuple[str, list[str]]]] = {
     "peerpool.js": ("static/js/global.js", ["--format=iife"]),
     "peerpool.esm.js": ("static/js/index.js", ["--format=esm"]),
+    # Loaded by pages without a secure context alone, which have no crypto.subtle.
+    "peerpool-crypto.js": ("static/js/crypto.js", ["--format=esm"]),
 }
 ESBUILD_ARGS: Final = [
     "--bundle",

@@ -167,14 +167,16 @@ class Bus:
         """Listen to the swarms that have members here, and tell of them, every so often."""
         while True:
             swarms = self._hub.tracker.swarms
-            wanted = {_swarm_channel(one.key.info_hash) for one in swarms if one.key.family is Family.NATIVE}
+            wanted = {
+                _swarm_channel(one.key.info_hash, one.key.site) for one in swarms if one.key.family is Family.NATIVE
+            }
             if new := wanted - self._subscribed:
                 await pubsub.subscribe(*new)
             if old := self._subscribed - wanted:
                 await pubsub.unsubscribe(*old)
             self._subscribed = wanted
             for digest in self._hub.tracker.digests(self.node):
-                self._put(_swarm_channel(digest.content), self._encode(digest))
+                self._put(_swarm_channel(digest.content, digest.site), self._encode(digest))
             self._put(NODES_CHANNEL, self._encode(self.own_totals()))
             await asyncio.sleep(DIGEST_INTERVAL_S)
 
@@ -198,5 +200,5 @@ def _own_channel(node: str) -> str:
     return f"{PREFIX}:node:{node}"
 
 
-def _swarm_channel(content: str) -> str:
-    return f"{PREFIX}:swarm:{content}"
+def _swarm_channel(content: str, site: str) -> str:
+    return f"{PREFIX}:swarm:{content}:{site}" if site else f"{PREFIX}:swarm:{content}"

@@ -1,4 +1,4 @@
-"""The `peerpool` command: serve, geoip, bundle, constants.
+"""The `peerpool` command: serve, geoip, token, bundle, constants.
 
 Exit codes: 0 done, 1 it did not work (the text says what to do), 2 the command line or a setting is wrong.
 """
@@ -11,11 +11,15 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from peerpool import __version__, bundle
 from peerpool.constants_js import render_constants
 from peerpool.core.errors import BundleError, ConfigError, ListenError, OurError
+
+if TYPE_CHECKING:
+    from peerpool.core.admission import Gate
+    from peerpool.settings import Settings
 
 CONSTANTS_JS: Final = Path("static/js/core/constants.js")
 # Connections that may wait to be accepted: a whole audience comes back within seconds after a restart.
@@ -58,6 +62,15 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("address", nargs="?", default="", help="an IP address to look up")
     check.set_defaults(run=_geoip_check)
 
+    token = commands.add_parser("token", help="make a token for viewers of a site, to try things out")
+    token.add_argument("--sites", type=Path, required=True, help="the file that names the sites")
+    token.add_argument("--site", required=True, help="id of the site")
+    token.add_argument("--content", required=True, help="content name, one with *, or content id")
+    token.add_argument("--ttl-s", type=int, default=300, help="seconds it is good for (default 300)")
+    token.add_argument("--uses", type=int, help="joins it is good for (default: any number)")
+    token.add_argument("--ip", default="", help="address it is good for (default: any)")
+    token.set_defaults(run=_token)
+
     build = commands.add_parser("bundle", help="build the browser library (source checkouts only)")
     build.add_argument(
         "--check-budget", action="store_true", help="fail when it is larger than bundle-budget.json says"
@@ -91,9 +104,25 @@ def _serve(args: argparse.Namespace) -> int:
     print(f"  script    {base}/peerpool.js")
     print(f"  tracker   {base.replace('http', 'ws', 1)}/signal   (WebTorrent clients: /announce)")
     print(f"  capacity  {capacity} WebSockets ({open_files} open files allowed)")
-    print("  access    open: anyone may join any swarm", flush=True)
+    print(f"  access    {_access(settings, app.state.hub.tracker.gate)}", flush=True)
     server.run(sockets=[listener])
     return 0 if server.started else EXIT_FAILED
+
+
+def _access(settings: Settings, gate: Gate | None) -> str:
+    if gate is None:
+        return "OPEN: ANYBODY MAY JOIN ANY SWARM (name your sites in a file: docs/sites.md)"
+    torrents = "open to anybody" if gate.admits_torrents else "refused"
+    return f"{len(gate.accounts)} sites of {settings.sites}; /announce is {torrents}"
+
+
+def _token(args: argparse.Namespace) -> int:
+    from peerpool.auth import make_token  # noqa: PLC0415
+    from peerpool.sites_file import find_site, read_sites  # noqa: PLC0415
+
+    site = find_site(read_sites(args.sites), args.site)
+    print(make_token(site, args.content, args.ttl_s, args.uses, args.ip))
+    return 0
 
 
 def _listen(host: str, port: int) -> socket.socket:

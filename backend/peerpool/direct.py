@@ -30,11 +30,12 @@ from uvicorn.server import ServerState
 
 from peerpool.core.constants import CLOSE_SERVICE_RESTART, MAX_SIGNAL_FRAME_BYTES
 from peerpool.core.places import Place
+from peerpool.core.state import NO_HANDSHAKE, Handshake
 from peerpool.core.swarm import ConnectionId
 from peerpool.forwarded import TrustedProxies
 from peerpool.outbox import CLOSE_GRACE_S, HARD_LIMIT_BYTES, SEND_BUFFER_BYTES, SOFT_LIMIT_BYTES
 from peerpool.protocols.webtorrent import MAX_FRAME_BYTES
-from peerpool.signalling import NATIVE, WEBTORRENT, Dialect, Hub
+from peerpool.signalling import NATIVE, WEBTORRENT, Dialect, Hub, handshake_of
 
 # A request line and headers; more is no browser.
 MAX_REQUEST_BYTES: Final = 16_384
@@ -88,10 +89,20 @@ class Turn:
 class DirectSocket(WSListener):
     """One open socket: the hub's outbox for it, and picows' listener."""
 
-    def __init__(self, hub: Hub, turn: Turn, dialect: Dialect, place: Place, connections: set[Any]) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        turn: Turn,
+        dialect: Dialect,
+        place: Place,
+        connections: set[Any],
+        *,
+        handshake: Handshake = NO_HANDSHAKE,
+    ) -> None:
         self._hub = hub
         self._dialect = dialect
         self._place = place
+        self._handshake = handshake
         self._connections = connections
         self._transport: WSTransport | None = None
         self._stream: asyncio.Transport | None = None
@@ -112,7 +123,8 @@ class DirectSocket(WSListener):
         self._transport = transport
         self._stream = transport.underlying_transport
         self._connections.add(self)
-        self._id = self._hub.open(self._dialect, self, self._place)
+        self._id = self._hub.open(self._dialect, self, self._place, self._handshake)
+        self._handshake = NO_HANDSHAKE
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Hand a frame to the hub. What comes in parts is put together first."""
@@ -304,8 +316,9 @@ class DirectProtocol(asyncio.Protocol):
             return _denial(*refusal)
         headers = {"Sec-WebSocket-Protocol": dialect.subprotocol} if dialect.subprotocol else {}
         response = WSUpgradeResponse.create_101_response(headers)
+        handshake = handshake_of(upgrade.headers.getall("Origin", []), address)
         return WSUpgradeResponseWithListener(
-            response, DirectSocket(self.hub, self.turn, dialect, place, self._connections)
+            response, DirectSocket(self.hub, self.turn, dialect, place, self._connections, handshake=handshake)
         )
 
 

@@ -37,6 +37,7 @@ class WatchedFile(Generic[T]):
         self._read = read
         self._stamp = _stamp(path)
         self.content = read(path)
+        self._complaint = ""
 
     def refresh(self) -> bool:
         """Read it again if it has changed; return whether it was. What cannot be read is logged, once a change."""
@@ -47,8 +48,11 @@ class WatchedFile(Generic[T]):
             self._stamp = stamp
             self.content = self._read(self.path)
         except ConfigError as error:
-            log.warning("%s; what was read before stays in force", error)
+            if str(error) != self._complaint:  # one that is gone is looked for again and again
+                log.warning("%s; what was read before stays in force", error)
+            self._complaint = str(error)
             return False
+        self._complaint = ""
         log.info("%s was read again", self.path)
         return True
 

@@ -23,9 +23,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from peerpool import __version__
+from peerpool.core.inspection import site_counts
 from peerpool.core.limits import MS_PER_S
 from peerpool.core.nodes import sum_of
 from peerpool.core.state import RTT_ERROR_BOUNDS, TRACKER_RTT_BOUNDS_MS
+from peerpool.core.swarm import Family
 from peerpool.signalling import Hub
 
 if TYPE_CHECKING:
@@ -59,6 +61,8 @@ class TrackerCollector(Collector):
             ("connections_opened", "WebSockets accepted", totals.connections_opened),
             ("dropped_offers", "Offers dropped because their receiver reads slowly", self._hub.dropped_offers),
             ("slow_readers", "Connections cut because their client did not read", self._hub.slow_readers),
+            ("accusations", "Accusations of members by neighbours that counted", totals.accusations),
+            ("bans", "Members sent away because neighbours accused them", totals.bans),
             ("client_reported_stalls", "Stalls, as clients claim", totals.reported_stalls),
         ):
             yield CounterMetricFamily(f"peerpool_{name}", text, value)
@@ -86,6 +90,7 @@ class TrackerCollector(Collector):
             "place",
             totals.bytes_by_origin,
         )
+        yield from self._groups()
         yield _histogram(
             "peerpool_client_reported_tracker_rtt_seconds",
             "Round trips of clients to this tracker, as they claim",
@@ -93,6 +98,23 @@ class TrackerCollector(Collector):
             totals.tracker_rtts,
             totals.tracker_rtts_ms / MS_PER_S,
         )
+
+    def _groups(self) -> Iterator[Metric]:
+        """Yield what tells those who share from those of the sites' holdouts, who never do."""
+        tracker, totals = self._hub.tracker, self._hub.tracker.totals
+        members = GaugeMetricFamily("peerpool_group_members", "Native members by group", labels=["group"])
+        members.add_metric(["sharing"], tracker.swarms.member_counts[Family.NATIVE])
+        members.add_metric(["holdout"], totals.holdout.members)
+        yield members
+        text = "Media bytes by group, as clients claim"
+        sizes = CounterMetricFamily("peerpool_group_reported_bytes", text, labels=["group", "source"])
+        groups = {"sharing": totals.reported_bytes, "holdout": totals.holdout.reported_bytes}
+        for group, counts in groups.items():
+            for source, count in counts.items():
+                sizes.add_metric([group, source], count)
+        yield sizes
+        stalls = {"sharing": totals.reported_stalls, "holdout": totals.holdout.stalls}
+        yield _labelled("peerpool_group_reported_stalls", "Stalls by group, as clients claim", "group", stalls)
 
 
 def _histogram(
@@ -140,6 +162,7 @@ class Metrics:
 
     def _own_stats(self) -> dict[str, Any]:
         tracker, totals = self._hub.tracker, self._hub.tracker.totals
+        gate = tracker.gate
         return {
             "version": __version__,
             "connections": tracker.connection_count,
@@ -151,4 +174,8 @@ class Metrics:
             "relays": totals.relays,
             "refusals": totals.refusals,
             "client_reported": {"bytes": totals.reported_bytes, "stalls": totals.reported_stalls},
+            "holdout": to_builtins(totals.holdout),
+            "accusations": totals.accusations,
+            "bans": totals.bans,
+            "sites": [] if gate is None else to_builtins(site_counts(gate)),
         }

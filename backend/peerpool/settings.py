@@ -61,6 +61,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     # Viewers of one content at one place (site, provider and city, provider, country, continent) from which they share
     # among themselves. Smaller keeps more bytes inside a provider and takes more copies from the CDN: one a cluster.
     cluster_min: Annotated[int, Meta(ge=2, le=1_000_000)] = 40
+    # TOML file that names the sites whose viewers may join (docs/sites.md). Without one the tracker is open to anybody.
+    sites: str = ""
+    # With `sites`: whether clients of /announce, who can name no site, may still share among themselves.
+    open_torrents: bool = False
     # Who presents it as a bearer may use the operator's API below /api; without one the API is off.
     admin_token: str = ""
     # critical, error, warning, info or debug.

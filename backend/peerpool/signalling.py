@@ -10,7 +10,7 @@ import itertools
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,7 +22,8 @@ from starlette.websockets import WebSocket
 from peerpool.core.constants import CLOSE_UNSUPPORTED_DATA
 from peerpool.core.errors import HostileFrame, TheirError
 from peerpool.core.places import NOWHERE, Place
-from peerpool.core.state import Close, Command, Forward, Send
+from peerpool.core.sites import MAX_ORIGIN_CHARS
+from peerpool.core.state import NO_HANDSHAKE, Close, Command, Forward, Handshake, Send
 from peerpool.core.swarm import ConnectionId, Family
 from peerpool.core.tracker import Message, Tracker
 from peerpool.outbox import Outbox, Sink
@@ -67,6 +68,12 @@ DIALECTS: Final = {dialect.family: dialect for dialect in (NATIVE, WEBTORRENT)}
 def nowhere(_address: str) -> Place:
     """Know no places: the locator of a tracker that was given none."""
     return NOWHERE
+
+
+def handshake_of(origins: Sequence[str], address: str) -> Handshake:
+    """Return what admission rules may ask of a handshake; who has no origin, several, or a long one has none."""
+    is_one = len(origins) == 1 and len(origins[0]) <= MAX_ORIGIN_CHARS
+    return Handshake(origins[0] if is_one else "", address)
 
 
 def _nowhere_else(_command: Forward) -> None:
@@ -115,6 +122,9 @@ class Hub:
         if self.tracker.is_crowded(place, self._clock()):
             self._turn_away(address)
             return 429, "too many connections from this address (behind a proxy, set forwarded_allow_ips)"
+        gate = self.tracker.gate
+        if dialect.family is Family.WEBTORRENT and gate is not None and not gate.admits_torrents:
+            return 403, "this tracker serves named sites only (its operator can set open_torrents)"
         if dialect.subprotocol is not None and dialect.subprotocol not in subprotocols:
             return 400, f"this endpoint speaks the WebSocket subprotocol {dialect.subprotocol}"
         return None
@@ -132,11 +142,11 @@ class Hub:
         if len(self._turned_away) > TURNED_AWAY_MAX:
             self._turned_away.popitem(last=False)
 
-    def open(self, dialect: Dialect, outbox: Sink, place: Place) -> ConnectionId:
+    def open(self, dialect: Dialect, outbox: Sink, place: Place, handshake: Handshake = NO_HANDSHAKE) -> ConnectionId:
         """Take in an accepted socket of somebody at `place`."""
         connection_id = next(self._ids)
         self._outboxes[connection_id] = (outbox, dialect)
-        self.perform(self.tracker.connection_opened(connection_id, dialect.family, self._clock(), place))
+        self.perform(self.tracker.connection_opened(connection_id, dialect.family, self._clock(), place, handshake))
         return connection_id
 
     def frame_received(self, connection_id: ConnectionId, dialect: Dialect, frame: str | bytes) -> None:
@@ -211,9 +221,10 @@ class SocketEndpoint:
             await _deny(socket, *refusal)
             return
         await socket.accept(self._dialect.subprotocol)
-        await self._serve(scope, receive, send, place)
+        origins = [value.decode("latin-1") for name, value in scope["headers"] if name == b"origin"]
+        await self._serve(scope, receive, send, place, handshake_of(origins, address))
 
-    async def _serve(self, scope: Scope, receive: Receive, send: AsgiSend, place: Place) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, send: AsgiSend, place: Place, handshake: Handshake) -> None:
         is_aborted = False
         task = asyncio.current_task()
         cut = scope.get("extensions", {}).get(ABORT_EXTENSION)
@@ -227,7 +238,7 @@ class SocketEndpoint:
             elif task is not None:
                 task.cancel()  # ends this endpoint, whereupon the server closes the transport
 
-        connection_id = self._hub.open(self._dialect, Outbox(send, abort), place)
+        connection_id = self._hub.open(self._dialect, Outbox(send, abort), place, handshake)
         try:
             while (event := await receive())["type"] == "websocket.receive":
                 frame = event.get("text")

@@ -54,6 +54,7 @@ export function experience(simulation) {
     stallsPerViewerHour: round((60 * sum(players.map(({ stalls }) => stalls))) / watchedMin),
     stalledSecPerViewer: round(sum(players.map(({ stalledMs }) => stalledMs)) / 1000 / viewers.length),
     failures: sum(players.map(({ failures }) => failures)),
+    wrongSegments: sum(players.map(({ wrongSegments }) => wrongSegments)),
     neverStarted: viewers.filter(({ peer, player }) => player.firstFrameMs === null && !peer.gone).length,
     startupMs: spread(started.map(({ firstFrameMs }) => /** @type {number} */ (firstFrameMs))),
     latencySec: live ? spread(staying.map(({ player }) => player.latencySec)) : null,
@@ -74,8 +75,25 @@ export function sharing(simulation) {
     spreadMs: dissemination(simulation),
     fetches: fetches(simulation),
     ...traffic(simulation.world.peers),
+    ...lies(simulation),
     tracker: { messages: world.tracker?.messages ?? 0, bytes: world.tracker?.bytes ?? 0 },
     neighbours: neighbours(simulation),
+  };
+}
+
+/** What became of those who send wrong bytes. @param {Simulation} simulation */
+function lies({ viewers, world }) {
+  const liars = viewers.filter(({ visit }) => (visit.shape.lies ?? 0) > 0).map(({ peer }) => /** @type {SimPeer} */ (peer));
+  const honest = world.peers.filter((peer) => !liars.includes(peer));
+  const caught = liars.filter(({ bans }) => bans > 0);
+  return {
+    liars: liars.length,
+    liarsBanned: caught.length,
+    honestBanned: honest.filter(({ bans }) => bans > 0).length,
+    rejectedShare: round(
+      sum(honest.map(({ ledger }) => ledger.rejectedBytes)) / sum(honest.map(({ ledger }) => ledger.peerBytes)),
+      5,
+    ),
   };
 }
 

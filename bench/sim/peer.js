@@ -7,6 +7,8 @@ import { defaultStoreBytes } from "../../static/js/core/allowance.js";
 import { hex } from "../../static/js/core/identity.js";
 import { Membership } from "../../static/js/core/membership.js";
 import { PeerNode } from "../../static/js/core/peer-node.js";
+import { FRAME } from "../../static/js/core/wire.js";
+import { check } from "./checks.js";
 import { Connections } from "./connections.js";
 import { Downlink, Uplink } from "./links.js";
 import { mix, seeded } from "./random.js";
@@ -40,6 +42,7 @@ const HIDDEN_TICK_MS = 1000;
  * @property {number} [uploadLimitBps]
  * @property {number} [neighbours]  wanted
  * @property {number} [seed]
+ * @property {number} [lies]  share of the pieces it sends with a byte changed
  * @property {string[]} [place]  as the tracker would know it: continent, country, provider, city, site, subnet
  */
 
@@ -58,6 +61,10 @@ export class SimPeer {
     const { storeBytes = STORE_BYTES, uploadLimitBps = 20e6, neighbours = 8, seed = index } = shape;
     this.world = world;
     this.place = shape.place ?? [];
+    this._lies = shape.lies ?? 0;
+    /** When its neighbours first banned it, and how many did. */
+    this.bannedMs = Number.POSITIVE_INFINITY;
+    this.bans = 0;
     this.index = index;
     this.x = x;
     this.y = y;
@@ -71,7 +78,9 @@ export class SimPeer {
     const session = hex(Uint8Array.from({ length: 8 }, () => Math.floor(random() * 256)));
     this.joinedMs = world.clock.nowMs;
     this.leftMs = Number.POSITIVE_INFINITY;
-    this.node = new PeerNode({ session, storeBytes, uploadBytesPerMs: uploadLimitBps / 8000 }, this.joinedMs);
+    const options = { session, content: world.content, storeBytes, uploadBytesPerMs: uploadLimitBps / 8000 };
+    this._random = seeded(mix(seed, 0x11e5));
+    this.node = new PeerNode({ ...options, random: this._random }, this.joinedMs);
     this.ledger = this.node.ledger;
     this.gone = false;
     this._hidden = false;
@@ -272,6 +281,16 @@ export class SimPeer {
         events?.failed(command.status);
         break;
       }
+      case "hash":
+      case "verify":
+      case "digest":
+      case "compare":
+        check(this, command);
+        break;
+      case "banned":
+        this.membership.banned(command.neighbour, command.proven);
+        this._banned(command.neighbour);
+        break;
       case "whole":
         this.world.became(this, command.ref.number);
         break;
@@ -301,7 +320,7 @@ export class SimPeer {
         this._socket?.send(command.message);
         break;
       case "joined":
-        this.node.joined(command, nowMs);
+        this.node.joined({ ...command, integrity: this.world.integrity }, nowMs);
         break;
       case "clustered":
         this.node.clustered(command, nowMs);
@@ -329,9 +348,25 @@ export class SimPeer {
     }
     this.bulk.sentFrames++;
     this.bulk.sentBytes += bytes.length;
-    if (end) this.uplink.sendBulk(end, this.world.interning.intern(bytes));
+    if (end) this.uplink.sendBulk(end, this.world.interning.intern(this._lied(bytes)));
     this._filled.set(link, end?.bufferedBytes ?? 0);
     this.node.drained(link, end?.bufferedBytes ?? 0, this.world.clock.nowMs);
+  }
+
+  /** What it really sends. @param {Uint8Array} frame @returns {Uint8Array} */
+  _lied(frame) {
+    if (this._lies === 0 || frame[0] !== FRAME.PIECE || this._random() >= this._lies) return frame;
+    const wrong = frame.slice();
+    wrong[wrong.length - 1] = /** @type {number} */ (wrong[wrong.length - 1]) ^ 1;
+    return wrong;
+  }
+
+  /** A neighbour of ours sent wrong bytes. @param {number} link */
+  _banned(link) {
+    const liar = this.connections.end(link)?.other?.host;
+    if (!(liar instanceof SimPeer)) return;
+    liar.bans++;
+    liar.bannedMs = Math.min(liar.bannedMs, this.world.clock.nowMs);
   }
 
   /** @param {number} job @param {string} url @param {number} start @param {number | null} end */

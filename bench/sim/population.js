@@ -107,6 +107,7 @@ function visit({ audience, content, lines, seed }, index, joinMs, leaveMs) {
   const uplinkBps = throughput * bitrate * (slow ? SLOW_UPLINK : lognormal(random, lines.uplink, lines.uplinkSigma));
   const downlinkBps = throughput * bitrate * Math.max(1.1, lognormal(random, lines.downlink, lines.downlinkSigma));
   const behind = random() < audience.behind;
+  const liar = audience.liars > 0 && mix(seed, 0x11a7, index) / 2 ** 32 < audience.liars;
   return {
     index,
     joinMs,
@@ -126,6 +127,7 @@ function visit({ audience, content, lines, seed }, index, joinMs, leaveMs) {
       seed: mix(seed, 0x7a11, index),
       ...(provider === null ? {} : { place: ["EU", "DE", `AS${provider}`, "", `line ${index}`, `subnet ${index}`] }),
       ...(uploads ? {} : { uploadLimitBps: 0 }),
+      ...(liar ? { lies: audience.lies } : {}),
     },
     player: {
       ...(behind ? { behindSec: audience.behindSec } : {}),

@@ -26,6 +26,9 @@
  * @property {number} bufferSec
  * @property {number} storeBytes
  * @property {number} neighbours
+ * @property {"signed" | "spot" | "off"} integrity  how what neighbours send is checked
+ * @property {number} liars  share that changes a byte in `lies` of the pieces it sends
+ * @property {number} lies
  * @property {number} providers  of which the viewers are customers, the second half as many as the first, the third a third; 0 for unknown
  */
 
@@ -66,6 +69,9 @@ const AUDIENCE = {
   bufferSec: 30,
   storeBytes: 64 << 20,
   neighbours: 8,
+  integrity: "off",
+  liars: 0,
+  lies: 1,
   providers: 0,
 };
 
@@ -126,6 +132,9 @@ export const SCENARIOS = new Map(
       { downlink: 4, downlinkSigma: 0.8 },
     ),
     scenario("providers", 4, LIVE, { peers: 200, joinOverSec: 60, providers: 4 }),
+    scenario("signed-100", 3, LIVE, { peers: 100, integrity: "signed" }),
+    scenario("liars-100", 3, LIVE, { peers: 100, integrity: "signed", liars: 0.5 }),
+    scenario("liars-spot", 3, LIVE, { peers: 100, integrity: "spot", liars: 0.1 }),
     scenario("origin-half", 4, LIVE, { peers: 8, joinOverSec: 20 }, { cdnCapacity: 0.5 }),
     scenario("origin-outage", 3, VOD, { peers: 20, joinOverSec: 40 }, { originDown: [60, 90] }),
   ].map((entry) => [entry.name, entry]),

@@ -1,5 +1,6 @@
 /** One run: the scenario's viewers come, play and go; what is measured on the way is kept for metrics.js. */
 
+import { SIGNED } from "./checks.js";
 import { Player } from "./player.js";
 import { population } from "./population.js";
 import { mix, seeded } from "./random.js";
@@ -37,7 +38,13 @@ export class Simulation {
         }),
     );
     const cdnCapacityBps = (lines.cdnCapacity ?? Number.POSITIVE_INFINITY) * audience.peers * middleBps(content);
-    this.world = new World(this.levels, seed, { tracker: backend, cdnCapacityBps, unreachable: lines.unreachable });
+    this.world = new World(this.levels, seed, {
+      tracker: backend,
+      cdnCapacityBps,
+      unreachable: lines.unreachable,
+      integrity: policy(audience),
+    });
+    this.world.liars = audience.liars > 0;
     this.endMs = scenario.minutes * 60_000;
     this.visits = population(scenario);
     this.warmMs = warmMs(scenario);
@@ -145,6 +152,11 @@ export class Simulation {
     if (this._plain || this.world.clock.nowMs < this.warmMs) return;
     for (const peer of this.world.alive) this.neighbourCounts.push(peer.node.neighbourCount);
   }
+}
+
+/** @param {import("./scenarios.js").Audience} audience @returns {import("../../static/js/core/integrity.js").IntegrityPolicy} */
+function policy({ integrity }) {
+  return integrity === "signed" ? SIGNED : { mode: integrity, keys: new Map(), digests: "" };
 }
 
 /** When everybody has come and settled; of a crowd that comes and goes, when the first have stayed as long as they do. @param {Scenario} scenario */

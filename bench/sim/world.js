@@ -19,14 +19,25 @@ import { Tracker } from "./tracker.js";
  * @typedef {object} WorldOptions
  * @property {import("./tracker.js").Backend | null} [tracker]  null: peers are introduced directly
  * @property {number} [cdnCapacityBps]
+ * @property {import("../../static/js/core/integrity.js").IntegrityPolicy} [integrity]  off by default
  * @property {number} [unreachable]  share of pairs that NATs keep apart
  */
 
+/** @type {import("../../static/js/core/integrity.js").IntegrityPolicy} */
+const UNCHECKED = { mode: "off", keys: new Map(), digests: "" };
+
 export class World {
   /** @param {Stream[]} streams @param {number} seed @param {WorldOptions} [options] */
-  constructor(streams, seed, { tracker = null, cdnCapacityBps = Number.POSITIVE_INFINITY, unreachable = 0 } = {}) {
+  constructor(
+    streams,
+    seed,
+    { tracker = null, cdnCapacityBps = Number.POSITIVE_INFINITY, unreachable = 0, integrity = UNCHECKED } = {},
+  ) {
     this.streams = new Map(streams.map((stream) => [stream.track, stream]));
     this.content = contentId("simulated/content");
+    this.integrity = integrity;
+    /** Whether some send wrong bytes. */
+    this.liars = false;
     this.clock = new Clock();
     this.random = seeded(seed);
     this.cdn = new Cdn(this.clock, (url) => this.resource(url), cdnCapacityBps);
@@ -98,7 +109,9 @@ export class World {
     const size = this.alive.length;
     for (const member of this.alive) {
       const peerId = member.index.toString(16).padStart(20, "0");
-      member.turn((nowMs) => member.node.joined({ peer: peerId, cells: [], cluster: null, clusterSize: size }, nowMs));
+      member.turn((nowMs) =>
+        member.node.joined({ peer: peerId, cells: [], cluster: null, clusterSize: size, integrity: this.integrity }, nowMs),
+      );
     }
   }
 

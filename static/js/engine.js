@@ -7,6 +7,7 @@ import { contentId } from "./core/identity.js";
 import { Membership } from "./core/membership.js";
 import { PeerNode } from "./core/peer-node.js";
 import { Alarm, now } from "./io/alarm.js";
+import { Checker } from "./io/checker.js";
 import { HttpFetcher } from "./io/http-fetcher.js";
 import { PeerConnection } from "./io/peer-connection.js";
 import { TrackerSocket } from "./io/tracker-socket.js";
@@ -40,7 +41,8 @@ export class Engine {
   /** @param {string} name  content name @param {EngineOptions} options */
   constructor(name, { tracker, session, storeBytes, uploadBytesPerMs, uploadRatioMax = Number.POSITIVE_INFINITY, neighbours }) {
     this.content = contentId(name);
-    this._node = new PeerNode({ session, storeBytes, uploadBytesPerMs, uploadRatioMax }, now());
+    const { content } = this;
+    this._node = new PeerNode({ session, content, storeBytes, uploadBytesPerMs, uploadRatioMax, random: Math.random }, now());
     this._membership = new Membership(this.content, session, neighbours, Math.random);
     this._socket = new TrackerSocket(tracker, {
       opened: () => this._turn((at) => this._membership.socketOpened(at)),
@@ -52,6 +54,12 @@ export class Engine {
       received: (job, bytes) => this._turn((at) => this._node.fetchReceived(job, bytes, at)),
       finished: (job) => this._turn((at) => this._node.fetchFinished(job, at)),
       failed: (job, failure) => this._turn((at) => this._node.fetchFailed(job, failure, at)),
+    });
+    this._checker = new Checker(tracker, {
+      hashed: (ticket, hash) => this._turn((at) => this._node.hashed(ticket, hash, at)),
+      verified: (ticket, genuine) => this._turn((at) => this._node.verified(ticket, genuine, at)),
+      digestFetched: (ticket, status, record) => this._turn((at) => this._node.digestFetched(ticket, status, record, at)),
+      compared: (ticket, bytes) => this._turn((at) => this._node.compared(ticket, bytes, at)),
     });
     /** @type {Map<number, PeerConnection>} by link */
     this._connections = new Map();
@@ -151,6 +159,7 @@ export class Engine {
         fromCdn: ledger.cdnBytes,
         toPeers: ledger.sentBytes,
         wasted: ledger.wastedBytes,
+        rejected: ledger.rejectedBytes,
       },
       segments: { fromPeers: ledger.segmentsFromPeers, fromCdn: ledger.segmentsFromCdn, mixed: ledger.segmentsMixed },
     };
@@ -215,6 +224,15 @@ export class Engine {
         break;
       case "whole":
         break; // of interest to who looks on
+      case "hash":
+      case "verify":
+      case "digest":
+      case "compare":
+        this._checker.check(command);
+        break;
+      case "banned":
+        this._membership.banned(command.neighbour, command.proven);
+        break;
       case "drop":
         this._connections.get(command.neighbour)?.close();
         this._connections.delete(command.neighbour);

@@ -198,6 +198,7 @@ function total(parts) {
       fromCdn: sum(({ bytes }) => bytes.fromCdn),
       toPeers: sum(({ bytes }) => bytes.toPeers),
       wasted: sum(({ bytes }) => bytes.wasted),
+      rejected: sum(({ bytes }) => bytes.rejected),
     },
     segments: {
       fromPeers: sum(({ segments }) => segments.fromPeers),

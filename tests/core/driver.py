@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from peerpool.core import messages as m
 from peerpool.core.limits import Limits
 from peerpool.core.places import NOWHERE, Place
-from peerpool.core.state import Close, Command, Forward, Send
+from peerpool.core.state import NO_HANDSHAKE, Close, Command, Forward, Handshake, Send
 from peerpool.core.swarm import Family
 from peerpool.core.torrent_messages import Announce, AnnounceReply, Event, TorrentOffer
 from peerpool.core.tracker import Message, Tracker
@@ -32,10 +32,10 @@ class Driver:
         self.forwarded: list[Forward] = []
         self._next_id = 1
 
-    def open(self, family: Family = Family.NATIVE, place: Place = NOWHERE) -> int:
+    def open(self, family: Family = Family.NATIVE, place: Place = NOWHERE, handshake: Handshake = NO_HANDSHAKE) -> int:
         connection, self._next_id = self._next_id, self._next_id + 1
         self.inboxes[connection] = []
-        self.perform(self.tracker.connection_opened(connection, family, self.now, place))
+        self.perform(self.tracker.connection_opened(connection, family, self.now, place, handshake))
         return connection
 
     def say(self, connection: int, *messages: Message) -> None:

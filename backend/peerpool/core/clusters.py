@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 FALLS_AT: Final = 0.625
 
 Path = tuple[str, ...]
+# Up to so many lines are counted exactly.
+FEW_LINES: Final = 16
 # A swarm has a few thousand cells at most: two of one path's length are hardly ever mistaken for each other.
 CELL_ID_BYTES: Final = 4
 
@@ -101,6 +103,12 @@ class Cells:
         """Yield all but the sites."""
         yield self.world
         yield from self._areas.values()
+
+    def lines(self) -> int:
+        """Return how many lines (sites) members are at; those of unknown site are one together."""
+        # Where they are many, one more or less is nothing to who asks.
+        named = sum(map(len, self._sites.values())) if len(self._sites) < FEW_LINES else 0
+        return len(self._sites) + (named < len(self.world.members))
 
     def settle(self, cell: Cell) -> None:
         """Let a cell stand or fall whose members elsewhere have become more or fewer."""

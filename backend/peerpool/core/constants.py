@@ -18,6 +18,13 @@ PIECE_BYTES = 32_768
 # Largest segment that is shared. Bounds what a neighbour can make us allocate; 64 MiB is a 10 s segment at 50 Mbit/s.
 MAX_SEGMENT_BYTES = 67_108_864
 
+# Most pieces of a segment that has a signed record: its hashes, 32 bytes each, have to fit into one message of a data
+# channel (64 KiB) together with what names the segment and the signature.
+RECORD_PIECES_MAX = 1_920
+
+# Version in the first byte of a signed record: another one is no record to who reads it.
+RECORD_VERSION = 1
+
 # Most ranges in one frame between browsers. A segment of 64 MiB has 2048 pieces, so at worst (every other piece)
 # 1024 ranges describe any set of them.
 MAX_FRAME_RANGES = 1_024
@@ -38,6 +45,12 @@ MAX_CANDIDATE_CHARS = 1_024
 
 # Largest token at `join`: a JWT with a few claims is 300 to 800.
 MAX_TOKEN_CHARS = 2_048
+
+# Largest public id of a site: it is a short name in a tag's attribute.
+MAX_SITE_CHARS = 64
+
+# Largest content name at `join`: host and path of a manifest, which are under 200 nearly always.
+MAX_NAME_CHARS = 512
 
 # Hex digits of a peer id, 80 random bits: not guessable within the life of a swarm.
 PEER_ID_HEX_CHARS = 20
@@ -103,6 +116,10 @@ ERROR_FULL = "full"
 ERROR_UNAUTHORIZED = "unauthorized"
 # A field or list is larger than it may be.
 ERROR_TOO_BIG = "too_big"
+# Sharing is switched off for this viewer; it may ask again after `retry_after_ms`.
+ERROR_OFF = "off"
+# Neighbours on several other lines say that this one, or others on its line, sent wrong bytes.
+ERROR_BANNED = "banned"
 
 # Close code for a binary frame on /signal (RFC 6455: unsupported data).
 CLOSE_UNSUPPORTED_DATA = 1003
@@ -114,6 +131,8 @@ CLOSE_SERVICE_RESTART = 1012
 CLOSE_BAD_FRAMES = 4400
 # Close code for a missing or bad token: do not reconnect with the same one.
 CLOSE_UNAUTHORIZED = 4401
+# Close code after `off` and `banned`: play from the CDN.
+CLOSE_OFF = 4403
 # Close code after IDLE_TIMEOUT_MS without a frame.
 CLOSE_IDLE = 4408
 # Close code for a socket that keeps sending above its rate, or does not read what it is sent.

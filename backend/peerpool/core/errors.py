@@ -9,11 +9,17 @@
     |   |-- RateLimited            `retry_after_ms` says when to go on        (counted: too many close the socket)
     |   |   `-- Crowded            too much of one address or swarm together  (counted, with far more patience)
     |   |-- Full                   no room for another member
-    |   `-- Unauthorized           closes the socket: the token is not good
+    |   |-- Unauthorized           closes the socket: the token is not good
+    |   |-- Off                    closes the socket: sharing is switched off for this viewer
+    |   |   `-- Banned             neighbours say that it, or somebody on its line, sent wrong bytes
+    |   |-- Malformed              bytes that are no signed record, text that is no playlist we follow
+    |   `-- FetchFailed            an origin gave what is not taken; `reason` is counted
     `-- OurError                   this installation is wrong: the operator reads it, with what to do
         |-- ConfigError            a setting is unknown or out of bounds
         |-- ListenError            the address is in use or not ours
-        `-- BundleError            the browser library is missing or cannot be built
+        |-- BundleError            the browser library is missing or cannot be built
+        |-- KeyFileError           a signing key cannot be read, made or trusted to be secret
+        `-- SignError              a folder cannot be signed
 
 Each TheirError knows its `code` on the wire (docs/wire-protocol.md, section 2).
 """
@@ -85,6 +91,35 @@ class Unauthorized(TheirError):
     code = c.ERROR_UNAUTHORIZED
 
 
+class Malformed(TheirError):
+    """Bytes that are no signed record (ADR 12), or text that is no playlist we follow; the text says why."""
+
+
+class FetchFailed(TheirError):
+    """An origin cannot be reached, is not allowed, or gave what is not taken."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        """`reason` is one of `FETCH_REASONS` in core/watch.py: a label of a metric."""
+        super().__init__(message)
+        self.reason = reason
+
+
+class Off(TheirError):
+    """Sharing is switched off for this viewer; `retry_after_ms`, if any, is when it may ask again."""
+
+    code = c.ERROR_OFF
+
+    def __init__(self, message: str, retry_after_ms: int | None) -> None:
+        super().__init__(message)
+        self.retry_after_ms = retry_after_ms
+
+
+class Banned(Off):
+    """Its neighbours have accused it, or others on its line."""
+
+    code = c.ERROR_BANNED
+
+
 class OurError(PeerPoolError):
     """Something of this installation is wrong; the text says what to do."""
 
@@ -99,3 +134,11 @@ class ListenError(OurError):
 
 class BundleError(OurError):
     """The browser library is missing, cannot be built or is above its budget."""
+
+
+class KeyFileError(OurError):
+    """A signing key cannot be read or made, or others than its owner may read it."""
+
+
+class SignError(OurError):
+    """A folder cannot be signed as it is."""

@@ -20,8 +20,8 @@ from peerpool.core import messages as m
 from peerpool.core.constants import NEIGHBOURS_MAX
 from peerpool.core.coordinates import Coordinate
 from peerpool.core.places import Place
-from peerpool.core.relays import relay
-from peerpool.core.state import Forward, Relayed, State
+from peerpool.core.relays import accuse, relay
+from peerpool.core.state import Accusation, Forward, Relayed, State
 from peerpool.core.swarm import Family, Member, RemoteView, Swarm, SwarmKey
 
 DIGEST_INTERVAL_S: Final = 2.0
@@ -49,6 +49,7 @@ class Digest(Struct, frozen=True):
     content: str
     sizes: list[tuple[list[str], int]]
     sample: list[Introduction]
+    site: str = ""
 
 
 def digests(state: State, node: str) -> list[Digest]:
@@ -69,7 +70,8 @@ def _digest(state: State, swarm: Swarm, node: str) -> Digest:
         open_ones += [one for one in drawn if not one.node and one.peer_id not in seen and one.degree < NEIGHBOURS_MAX]
     sample = open_ones[:SAMPLE_MAX]
     swarm.shown = [member.peer_id for member in sample]
-    return Digest(node, swarm.key.info_hash, largest, [_introduction(member) for member in sample])
+    introductions = [_introduction(member) for member in sample]
+    return Digest(node, swarm.key.info_hash, largest, introductions, swarm.key.site)
 
 
 def _introduction(member: Member) -> Introduction:
@@ -79,7 +81,7 @@ def _introduction(member: Member) -> Introduction:
 
 def digest_received(state: State, digest: Digest, now: float) -> None:
     """Take what another node says of a swarm; what it said before is forgotten."""
-    swarm = state.swarms.get(SwarmKey(Family.NATIVE, digest.content))
+    swarm = state.swarms.get(SwarmKey(Family.NATIVE, digest.content, digest.site))
     if swarm is None:
         return
     view = swarm.views.get(digest.node)
@@ -130,14 +132,17 @@ def _sampled(swarm: Swarm) -> Counter[tuple[str, ...]]:
 
 def relay_received(state: State, node: str, relayed: Relayed, now: float) -> None:
     """Pass a message of a member elsewhere on to one of ours, by the rules that hold between our own."""
-    swarm = state.swarms.get(SwarmKey(Family.NATIVE, relayed.content))
+    swarm = state.swarms.get(SwarmKey(Family.NATIVE, relayed.content, relayed.site))
     to = swarm.get(relayed.to) if swarm is not None else None
     if swarm is None or to is None:
-        if not isinstance(relayed.message, m.Gone):
-            gone = Relayed(relayed.content, relayed.to, relayed.from_, m.Gone(relayed.to))
+        if not isinstance(relayed.message, m.Gone | Accusation):
+            gone = Relayed(relayed.content, relayed.to, relayed.from_, m.Gone(relayed.to), relayed.site)
             state.commands.append(Forward(node, gone))
         return
     if swarm.get(relayed.from_) is not None:
         return  # one of ours is not elsewhere
+    if isinstance(relayed.message, Accusation):
+        accuse(state, relayed.message.line, relayed.from_, to, now)
+        return
     sender = swarm.find(relayed.from_) or swarm.remember(relayed.from_, node, now)
     relay(state, sender, to, relayed.message, now)

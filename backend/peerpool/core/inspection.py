@@ -10,15 +10,49 @@ from typing import Final
 
 from msgspec import Struct
 
+from peerpool.core.admission import Gate
 from peerpool.core.availability import holders
 from peerpool.core.clusters import Cell, cluster_of
 from peerpool.core.coordinates import predicted_rtt_ms
 from peerpool.core.messages import Holding
 from peerpool.core.places import Level
+from peerpool.core.seats import Account, Counts, Group
 from peerpool.core.swarm import Family, Member, Swarm, SwarmKey, Swarms
 
 # Rows of one answer, unless fewer are asked for.
 ROWS_MAX: Final = 200
+
+
+class SiteCounts(Struct, frozen=True):
+    """One customer's site: its two groups, and joins refused by code."""
+
+    id: str
+    sharing: Counts
+    holdout: Counts
+    refusals: dict[str, int]
+
+
+class SiteRow(Struct, frozen=True):
+    """One customer's site: its rules, of the secrets only how many, and counts."""
+
+    counts: SiteCounts
+    origins: list[str]
+    contents: list[str]
+    tokens: str
+    enabled: bool
+    ramp_percent: float
+    holdout_percent: float
+    max_members: int
+    joins_per_minute: int
+    integrity: str
+    secrets: int
+
+
+class SiteList(Struct, frozen=True):
+    """All sites; none where the tracker is open to anybody."""
+
+    is_open: bool
+    sites: list[SiteRow]
 
 
 class SwarmRow(Struct, frozen=True):
@@ -29,6 +63,7 @@ class SwarmRow(Struct, frozen=True):
     members: int
     seeds: int
     clusters: int
+    site: str
 
 
 class SwarmList(Struct, frozen=True):
@@ -101,6 +136,40 @@ class PeerReport(Struct, frozen=True):
     holdings: list[Holding]
 
 
+def site_counts(gate: Gate) -> list[SiteCounts]:
+    """Return what is counted of each site."""
+    return [_counts_of(account) for account in gate.accounts.values()]
+
+
+def list_sites(gate: Gate | None) -> SiteList:
+    """Return all there is to say of sites; of secrets only how many there are."""
+    if gate is None:
+        return SiteList(True, [])
+    rows = [
+        SiteRow(
+            _counts_of(account),
+            rules.origins,
+            rules.contents,
+            rules.tokens,
+            rules.enabled,
+            rules.ramp_percent,
+            rules.holdout_percent,
+            rules.max_members,
+            rules.joins_per_minute,
+            rules.integrity,
+            len(rules.secrets),
+        )
+        for account in gate.accounts.values()
+        if (rules := account.rules) is not None
+    ]
+    return SiteList(False, rows)
+
+
+def _counts_of(account: Account) -> SiteCounts:
+    groups = account.groups
+    return SiteCounts(account.id, groups[Group.SHARING], groups[Group.HOLDOUT], account.refusals)
+
+
 def list_swarms(swarms: Swarms, limit: int) -> SwarmList:
     """Return the largest swarms."""
     largest = sorted(swarms, key=len, reverse=True)[: min(limit, ROWS_MAX)]
@@ -146,12 +215,13 @@ def report_peer(member: Member) -> PeerReport:
 
 
 def find_swarm(swarms: Swarms, hex_name: str) -> Swarm | None:
-    """Return the swarm of this id in hex digits, of either family."""
+    """Return the swarm of this id in hex digits, of either family; of those of several sites the largest."""
     for family in Family:
         swarm = swarms.get(SwarmKey(family, _from_hex(hex_name, family)))
         if swarm is not None:
             return swarm
-    return None
+    of_sites = [one for one in swarms if one.key.family is Family.NATIVE and one.key.info_hash == hex_name]
+    return max(of_sites, key=len, default=None)
 
 
 def find_peers(swarms: Iterable[Swarm], hex_name: str) -> list[Member]:
@@ -178,7 +248,7 @@ def _from_hex(name: str, family: Family) -> str:
 def _swarm_row(swarm: Swarm) -> SwarmRow:
     key = swarm.key
     clusters = sum(cell.stands for cell in swarm.cells)
-    return SwarmRow(hex_id(key.info_hash, key.family), key.family.value, len(swarm), swarm.seeds, clusters)
+    return SwarmRow(hex_id(key.info_hash, key.family), key.family.value, len(swarm), swarm.seeds, clusters, key.site)
 
 
 def _place(cell: Cell) -> list[str]:

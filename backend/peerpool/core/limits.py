@@ -64,6 +64,18 @@ class Limits:
     # The same where others of its site or swarm took the tokens: twice what a join that offers to 30 members sends.
     max_crowd_strikes: int = 800
     max_bad_frames: int = c.MAX_BAD_FRAMES
+    # Tokens with a bounded number of uses that are remembered until they end: half a day's, at five new ones a second.
+    max_spent_tokens: int = 200_000
+    # Accusations that one socket may make that count: as many as it has neighbours.
+    max_accusations: int = c.NEIGHBOURS_MAX
+    # Members that somebody accuses, and lines of banned members: more are no accident, and the oldest are forgotten.
+    max_accused: int = 10_000
+    max_condemned_lines: int = 10_000
+    # After a change of the sites' file so many members are looked at in a turn, and of them so many sent away: that
+    # is some 15 ms of a core, and 20,000 are gone after four seconds.
+    reviewed_at_once: int = 10_000
+    cut_at_once: int = 500
+    review_interval_s: float = 0.1
     idle_timeout_s: float = c.IDLE_TIMEOUT_MS / MS_PER_S
     offer_timeout_s: float = c.OFFER_TIMEOUT_MS / MS_PER_S
     hint_interval_s: float = c.HINT_INTERVAL_MS / MS_PER_S

@@ -5,7 +5,7 @@ Decoding is validation: what comes out of `protocols/native.py` fits these bound
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
@@ -17,6 +17,8 @@ ContentId = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{{c.CONTENT_ID_HEX_CHARS}}}
 SessionId = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{{c.SESSION_ID_HEX_CHARS}}}\Z")]
 PeerId = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{{c.PEER_ID_HEX_CHARS}}}\Z")]
 Token = Annotated[str, Meta(max_length=c.MAX_TOKEN_CHARS)]
+SiteId = Annotated[str, Meta(pattern=rf"^[A-Za-z0-9_-]{{1,{c.MAX_SITE_CHARS}}}\Z")]
+ContentName = Annotated[str, Meta(min_length=1, max_length=c.MAX_NAME_CHARS)]
 Sdp = Annotated[str, Meta(min_length=1, max_length=c.MAX_SDP_CHARS)]
 CandidateLine = Annotated[str, Meta(max_length=c.MAX_CANDIDATE_CHARS)]
 MediaId = Annotated[str, Meta(max_length=64)]
@@ -36,12 +38,14 @@ class ClientFrame(Struct, tag_field="type", frozen=True, gc=False):
 
 
 class Join(ClientFrame, tag="join", frozen=True, gc=False):
-    """Become a member of the swarm of `content`."""
+    """Become a member of the swarm of `content`, which is the hash of `name`, as a viewer of `site`."""
 
     content: ContentId
     session: SessionId
     token: Token | None = None
     want: Annotated[int, Meta(ge=0, le=c.WANT_MAX)] = c.WANT_DEFAULT
+    site: SiteId | None = None
+    name: ContentName | None = None
 
 
 class Offer(ClientFrame, tag="offer", frozen=True, gc=False):
@@ -106,6 +110,12 @@ class Report(ClientFrame, tag="report", frozen=True):
     holdings: Annotated[list[Holding], Meta(max_length=c.REPORTED_TRACKS_MAX)] = field(default_factory=list)
 
 
+class Accuse(ClientFrame, tag="accuse", frozen=True, gc=False):
+    """The neighbour `peer` sent bytes that are not the content's. Never answered, whether it counts or not."""
+
+    peer: PeerId
+
+
 class Ping(ClientFrame, tag="ping", frozen=True, gc=False):
     """Still here; answered by `pong`."""
 
@@ -114,17 +124,26 @@ class Leave(ClientFrame, tag="leave", frozen=True, gc=False):
     """Forget the member; the socket stays."""
 
 
-ClientMessage = Join | Offer | Answer | Candidate | Decline | Want | Report | Ping | Leave
+ClientMessage = Join | Offer | Answer | Candidate | Decline | Want | Report | Accuse | Ping | Leave
 
 
 class TrackerFrame(Struct, tag_field="type", frozen=True):
     """Base of what the tracker sends."""
 
 
+class Integrity(Struct, frozen=True):
+    """How pieces are checked (docs/adr/0012): with records of `keys` (hex) from `digests`, by samples, or not."""
+
+    mode: Literal["signed", "spot", "off"]
+    keys: list[str] = field(default_factory=list)
+    digests: str = ""
+
+
 class Welcome(TrackerFrame, tag="welcome", frozen=True):
     """Answer to `join`. `neighbours` best first; `cluster_size` counts the new member too; `cells` loosest first.
 
-    `cluster` is that of the cells which is the member's cluster, absent where that is the whole swarm.
+    `cluster` is that of the cells which is the member's cluster, absent where that is the whole swarm. `sharing` is
+    false for who is in no swarm and only reports, and absent otherwise.
     """
 
     peer: str
@@ -135,6 +154,8 @@ class Welcome(TrackerFrame, tag="welcome", frozen=True):
     report_interval_ms: int = c.REPORT_INTERVAL_MS
     cells: list[int] | UnsetType = UNSET
     cluster: int | UnsetType = UNSET
+    sharing: bool | UnsetType = UNSET
+    integrity: Integrity | UnsetType = UNSET
 
 
 def cluster_id(cluster: Cell) -> int | UnsetType:

@@ -6,20 +6,31 @@ between members of one swarm, answers only to a pending offer, candidates only b
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from peerpool.core import constants as c
 from peerpool.core import messages as m
+from peerpool.core.bans import were_connected
 from peerpool.core.clusters import cluster_of
 from peerpool.core.coordinates import Coordinate, Sample, beside, corrected, surprise
-from peerpool.core.errors import BadFrame, NotJoined
+from peerpool.core.errors import BadFrame, Banned, NotJoined
+from peerpool.core.limits import MS_PER_S
 from peerpool.core.places import Level
-from peerpool.core.relays import relay
-from peerpool.core.state import RTT_ERROR_BOUNDS, TRACKER_RTT_BOUNDS_MS, UNKNOWN_ORIGIN, Connection, State
+from peerpool.core.relays import accuse, relay
+from peerpool.core.sites import content_id_of
+from peerpool.core.state import (
+    RTT_ERROR_BOUNDS,
+    TRACKER_RTT_BOUNDS_MS,
+    UNKNOWN_ORIGIN,
+    Admission,
+    Connection,
+    State,
+)
 from peerpool.core.swarm import Family, Member, SwarmKey
 
 # Of each place so many are looked at for a coordinate to begin beside: most have one after half a minute.
@@ -39,8 +50,24 @@ def obey(state: State, connection: Connection, message: m.ClientMessage, now: fl
     rule = RULES[type(message)]
     member = connection.sole_member()
     if member is None and rule.needs_member:
+        _obey_held_out(state, connection, message)
+    else:
+        rule.handle(state, connection, member, message, now)
+
+
+def _obey_held_out(state: State, connection: Connection, message: m.ClientMessage) -> None:
+    """Take a report or a farewell from who is in the holdout. Raises NotJoined for all else, and from anybody else."""
+    seat = connection.seat
+    if seat is None:
         raise NotJoined("join a swarm first")
-    rule.handle(state, connection, member, message, now)
+    match message:
+        case m.Report():
+            seat.counts.add(message)
+            state.totals.holdout.add(message)
+        case m.Leave():
+            state.unseat(connection)
+        case _:
+            raise NotJoined("sharing is off for this viewer: it may only report")
 
 
 def cost_of(message: m.ClientMessage) -> float:
@@ -49,28 +76,54 @@ def cost_of(message: m.ClientMessage) -> float:
 
 
 def _join(state: State, connection: Connection, member: Member | None, message: m.Join, now: float) -> None:
+    if message.name is not None and content_id_of(message.name) != message.content:
+        raise BadFrame("`content` is not the hash of `name`")
     if member is not None:
         state.leave(connection, member)
-    key = SwarmKey(Family.NATIVE, message.content)
-    joined = state.enter(connection, key, _new_peer_id(state, key), message.token, now)
+    state.unseat(connection)
+    shut_for_s = state.docket.shut_for_s(connection.place.site, now)
+    if shut_for_s > 0:
+        raise Banned("viewers on this line sent wrong bytes", math.ceil(shut_for_s * MS_PER_S))
+    asked = Admission(
+        SwarmKey(Family.NATIVE, message.content),
+        message.token,
+        message.site or "",
+        message.name,
+        message.session,
+        *connection.handshake,
+        now,
+    )
+    joined = state.enter(connection, asked, "", now)
+    integrity = _integrity(state, connection, message.content)
+    if joined is None:
+        alone = m.Welcome(state.new_peer_id(asked.key), [], 1, state.ice_servers, sharing=False, integrity=integrity)
+        state.send(connection.id, alone)
+        return
     neighbours = _introduce(state, joined, message.want, ())
     cluster = cluster_of(joined)
     joined.told(cluster)
     # A site's number could be turned back into an address by trying all: it is told where many share it only.
     shown = [cell.id for cell in joined.cells[1:] if cell.level < Level.SITE or cell.stands]
-    cells = shown or UNSET
     welcome = m.Welcome(
-        joined.peer_id, neighbours, len(cluster), state.ice_servers, cells=cells, cluster=m.cluster_id(cluster)
+        joined.peer_id,
+        neighbours,
+        len(cluster),
+        state.ice_servers,
+        cells=shown or UNSET,
+        cluster=m.cluster_id(cluster),
+        integrity=integrity,
     )
     state.send(connection.id, welcome)
 
 
-def _new_peer_id(state: State, key: SwarmKey) -> str:
-    swarm = state.swarms.get(key)
-    while True:  # a clash of 80 random bits does not happen; a seeded rng in a test may make it so
-        peer_id = state.rng.randbytes(c.PEER_ID_HEX_CHARS // 2).hex()
-        if swarm is None or swarm.get(peer_id) is None:
-            return peer_id
+def _integrity(state: State, connection: Connection, content: str) -> m.Integrity | UnsetType:
+    """Return what the site wants, else what is known of the content, else nothing."""
+    rules = connection.seat.account.rules if connection.seat is not None else None
+    if rules is None or rules.integrity == "auto":
+        return state.integrity_of(content, "" if rules is None else rules.id) or UNSET
+    if rules.integrity == "signed":
+        return m.Integrity("signed", state.integrity_keys)  # records are beside the media
+    return m.Integrity("spot" if rules.integrity == "spot" else "off")
 
 
 def _introduce(state: State, member: Member, count: int, excluded: Sequence[str]) -> list[str]:
@@ -120,7 +173,9 @@ def _want(state: State, connection: Connection, member: Member, message: m.Want,
     state.send(connection.id, m.Neighbours(_introduce(state, member, message.count, message.except_)))
 
 
-def _report(state: State, _connection: Connection, member: Member, message: m.Report, _now: float) -> None:
+def _report(state: State, connection: Connection, member: Member, message: m.Report, _now: float) -> None:
+    if connection.seat is not None:
+        connection.seat.counts.add(message)
     member.degree = min(message.neighbours, c.EXCEPT_MAX)
     totals = state.totals
     totals.reported_bytes["peer"] += message.peer_bytes
@@ -180,6 +235,16 @@ def _first_coordinate(state: State, member: Member) -> Coordinate:
     return Coordinate()
 
 
+def _accuse(state: State, connection: Connection, member: Member, message: m.Accuse, now: float) -> None:
+    if message.peer == member.peer_id:
+        raise BadFrame("an accusation of oneself")
+    accused = member.swarm.find(message.peer)
+    if accused is None or not were_connected(member, accused) or not state.docket.charge(connection.id):
+        return
+    state.totals.accusations += 1
+    accuse(state, member.place.site, member.peer_id, accused, now)
+
+
 def _ping(state: State, connection: Connection, _member: Member | None, _message: m.Ping, _now: float) -> None:
     state.send(connection.id, m.Pong())
 
@@ -196,6 +261,7 @@ RULES: Final[dict[type[m.ClientFrame], Rule]] = {
     m.Decline: Rule(_decline, needs_member=True, cost=1),
     m.Want: Rule(_want, needs_member=True, cost=10),
     m.Report: Rule(_report, needs_member=True, cost=5),
+    m.Accuse: Rule(_accuse, needs_member=True, cost=10),
     m.Ping: Rule(_ping, needs_member=False, cost=1),
     m.Leave: Rule(_leave, needs_member=True, cost=5),
 }

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from peerpool.core import constants as c
 from peerpool.core import messages as m
-from peerpool.core.state import Forward, Relayed, State
+from peerpool.core.bans import quorum
+from peerpool.core.state import Accusation, Forward, Relayed, State
 from peerpool.core.swarm import Member
 
 
@@ -22,10 +24,31 @@ def relay(state: State, sender: Member, to: Member, message: m.RelayedFrame, now
     if tag in state.totals.relays:
         state.totals.relays[tag] += 1
     if to.node:
-        relayed = Relayed(to.swarm.key.info_hash, sender.peer_id, to.peer_id, message)
-        state.commands.append(Forward(to.node, relayed))
+        state.commands.append(Forward(to.node, relayed_to(to, sender.peer_id, message)))
     else:
         state.send(to.connection, message)
+
+
+def relayed_to(to: Member, sender_id: str, message: m.RelayedFrame | Accusation) -> Relayed:
+    """Return a message for `to`, which is at another node."""
+    key = to.swarm.key
+    return Relayed(key.info_hash, sender_id, to.peer_id, message, key.site)
+
+
+def accuse(state: State, line: str, accuser_id: str, accused: Member, now: float) -> None:
+    """Have `line` accuse somebody, here or at another node; send it away when enough lines do."""
+    if accused.node:
+        state.commands.append(Forward(accused.node, relayed_to(accused, accuser_id, Accusation(line))))
+        return
+    own_line = accused.place.site
+    if line == own_line or not state.docket.accuse(accused.peer_id, line, quorum(accused.swarm.cells.lines()), now):
+        return
+    state.totals.bans += 1
+    state.docket.condemn(own_line, now)
+    connection = state.connections[accused.swarm.key.family][accused.connection]
+    banned = "neighbours on several lines say that this viewer sent wrong bytes"
+    state.send(connection.id, m.Error(c.ERROR_BANNED, banned))
+    state.close(connection, c.CLOSE_OFF, "banned", now)
 
 
 def _offer_due(state: State, sender: Member, to: Member, now: float) -> bool:

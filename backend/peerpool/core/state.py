@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
+from peerpool.core import constants as c
+from peerpool.core.bans import Docket
 from peerpool.core.clusters import Cell
 from peerpool.core.errors import Full
 from peerpool.core.limits import Limits, TokenBucket
-from peerpool.core.messages import RelayedFrame, TrackerFrame
+from peerpool.core.messages import Integrity, RelayedFrame, TrackerFrame
 from peerpool.core.places import NOWHERE, Level, Place
+from peerpool.core.seats import Counts, Group, Seat
 from peerpool.core.selection import Selection
 from peerpool.core.swarm import ConnectionId, Family, Member, Rng, SwarmKey, Swarms
 from peerpool.core.torrent_messages import TorrentNotice
@@ -41,13 +44,20 @@ class Close(Struct, frozen=True, gc=False):
     reason: str
 
 
+class Accusation(Struct, frozen=True, tag="accusation"):
+    """A member at another node accuses one here; `line` is the accuser's."""
+
+    line: str
+
+
 class Relayed(Struct, frozen=True):
     """A message of a member to one at another node."""
 
     content: str
     from_: str
     to: str
-    message: RelayedFrame
+    message: RelayedFrame | Accusation
+    site: str = ""
 
 
 class Forward(Struct, frozen=True, gc=False):
@@ -60,14 +70,41 @@ class Forward(Struct, frozen=True, gc=False):
 Command = Send | Close | Forward
 
 
+class Handshake(NamedTuple):
+    """What is known of a socket that only an admission rule asks for: the page's origin, and the client's address."""
+
+    origin: str = ""
+    address: str = ""
+
+
+NO_HANDSHAKE: Final = Handshake()
+
+
 class Admission(NamedTuple):
-    """Somebody wants to enter a swarm; an admission rule raises Unauthorized or Full to refuse."""
+    """Somebody wants to enter a swarm, whose key says no site yet. Text that is not known is empty."""
 
     key: SwarmKey
     token: str | None
+    site: str = ""
+    name: str | None = None
+    session: str = ""
+    origin: str = ""
+    address: str = ""
+    now: float = 0.0
 
 
-AdmissionRule = Callable[[Admission], None]
+# Raises Unauthorized, Off, Full or Crowded to refuse; returns a seat at a site, or None where sites are nothing to it.
+AdmissionRule = Callable[[Admission], Seat | None]
+# Content id, site id (empty on an open tracker) -> what `welcome` says of integrity.
+IntegrityRule = Callable[[str, str], Integrity | None]
+
+
+def admit_everyone(admission: Admission) -> None:
+    """Refuse nobody: the admission rule of an open tracker."""
+
+
+def nothing_of_integrity(_content: str, _site: str) -> None:
+    """Say nothing of integrity: clients compare samples."""
 
 
 class Site:
@@ -82,14 +119,22 @@ class Site:
 
 
 class Connection:
-    """One socket: its family, its place, its rate, its members (a native socket has at most one)."""
+    """One socket: its family, its place, its rate, its members (a native socket has at most one).
 
-    __slots__ = ("bad_frames", "bucket", "family", "heard_at", "id", "members", "place", "rate_strikes", "site")
+    `seat` is its place at a customer's site. One with a seat and no member is in the holdout: it only reports.
+    """
+
+    __slots__ = (
+        "bad_frames", "bucket", "family", "handshake", "heard_at", "id", "members", "place", "rate_strikes", "seat",
+        "site",
+    )  # fmt: skip
 
     def __init__(self, connection_id: ConnectionId, family: Family, limits: Limits, now: float) -> None:
         self.id = connection_id
         self.place = NOWHERE
         self.site: Site | None = None
+        self.handshake = NO_HANDSHAKE
+        self.seat: Seat | None = None
         self.family = family
         self.bucket = TokenBucket(limits.connection_rate, now)
         self.heard_at = now
@@ -123,6 +168,10 @@ class Totals:
         default_factory=lambda: dict.fromkeys([*(level.name.lower() for level in Level), UNKNOWN_ORIGIN], 0)
     )
     reported_stalls: int = 0
+    # Of those who never share, apart from all above.
+    holdout: Counts = field(default_factory=Counts)
+    accusations: int = 0
+    bans: int = 0
     # Round trips to this tracker, up to TRACKER_RTT_BOUNDS_MS[i], or more than the last; and their sum.
     tracker_rtts: list[int] = field(default_factory=lambda: [0] * (len(TRACKER_RTT_BOUNDS_MS) + 1))
     tracker_rtts_ms: int = 0
@@ -140,12 +189,17 @@ class State:
         rng: Rng,
         admit: AdmissionRule,
         ice_servers: list[dict[str, Any]],
+        *,
+        integrity_of: IntegrityRule = nothing_of_integrity,
+        integrity_keys: Sequence[str] = (),
     ) -> None:
         self.limits = limits
         self.selection = selection
         self.rng = rng
         self.admit = admit
         self.ice_servers = ice_servers
+        self.integrity_of = integrity_of
+        self.integrity_keys = list(integrity_keys)
         self.swarms = Swarms(limits)
         # Ordered by when they were last heard, so that expiry looks only at those that are due.
         self.connections: dict[Family, OrderedDict[ConnectionId, Connection]] = {f: OrderedDict() for f in Family}
@@ -156,6 +210,7 @@ class State:
         self.torrent_members: OrderedDict[tuple[ConnectionId, str, str], Member] = OrderedDict()
         # Cells of native swarms that have changed since their members were last told.
         self.resized: dict[Cell, None] = {}
+        self.docket = Docket(limits)
         self.totals = Totals()
         self.commands: list[Command] = []
 
@@ -168,10 +223,14 @@ class State:
         """Emit a message."""
         self.commands.append(Send(connection, message))
 
-    def connect(self, connection_id: ConnectionId, family: Family, place: Place, now: float) -> Connection:
-        """Take in a socket."""
+    def connect(
+        self, connection_id: ConnectionId, family: Family, place: Place, handshake: Handshake, now: float
+    ) -> Connection:
+        """Take in a socket. An open tracker keeps nothing of the handshake."""
         connection = Connection(connection_id, family, self.limits, now)
         connection.place = place
+        if self.admit is not admit_everyone:
+            connection.handshake = handshake
         if place.site:
             connection.site = self._site(place.site, now)
             connection.site.connections += 1
@@ -190,11 +249,19 @@ class State:
         """Forget a socket and its members."""
         for member in list(connection.members.values()):
             self.leave(connection, member)
+        self.unseat(connection)
+        self.docket.forget_socket(connection.id)
         del self.connections[connection.family][connection.id]
         if connection.site is not None:
             connection.site.connections -= 1
             if connection.site.connections == 0:
                 self._empty(connection.place.site, now)
+
+    def close(self, connection: Connection, code: int, reason: str, now: float) -> None:
+        """Forget a socket, and have it closed."""
+        self.disconnect(connection, now)
+        self.totals.closes[code] = self.totals.closes.get(code, 0) + 1
+        self.commands.append(Close(connection.id, code, reason))
 
     def _empty(self, name: str, now: float) -> None:
         site = self.empty_sites[name] = self.sites.pop(name)
@@ -210,16 +277,43 @@ class State:
                 break
             del self.empty_sites[name]
 
-    def enter(self, connection: Connection, key: SwarmKey, peer_id: str, token: str | None, now: float) -> Member:
-        """Make `connection` a member of the swarm `key`. Raises Full, or what the admission rule raises."""
-        self.admit(Admission(key, token))
+    def enter(self, connection: Connection, asked: Admission, peer_id: str, now: float) -> Member | None:
+        """Make `connection` a member of the swarm it asks for; None if it is in the holdout, and so in no swarm.
+
+        An empty `peer_id` is made up. Raises Full, or what the admission rule raises.
+        """
         if len(connection.members) >= self.limits.max_connection_members:
             raise Full("this socket is in too many swarms")
-        member = self.swarms.enter(key, peer_id, connection.id, now, connection.place)
-        connection.members[key.info_hash, peer_id] = member
-        self.totals.joins += 1
-        self._note_resize(member)
+        seat = self.admit(asked)
+        member = None
+        if seat is None or seat.group is Group.SHARING:
+            key = asked.key if seat is None else asked.key._replace(site=seat.account.id)
+            name = peer_id or self.new_peer_id(key)
+            member = self.swarms.enter(key, name, connection.id, now, connection.place)
+            connection.members[key.info_hash, name] = member
+            self.totals.joins += 1
+            self._note_resize(member)
+        if seat is not None:
+            connection.seat = seat
+            seat.take()
+            self.totals.holdout.members += member is None
         return member
+
+    def new_peer_id(self, key: SwarmKey) -> str:
+        """Make up a peer id that nobody in a swarm has."""
+        swarm = self.swarms.get(key)
+        while True:  # a clash of 80 random bits does not happen; a seeded rng in a test may make it so
+            peer_id = self.rng.randbytes(c.PEER_ID_HEX_CHARS // 2).hex()
+            if swarm is None or swarm.get(peer_id) is None:
+                return peer_id
+
+    def unseat(self, connection: Connection) -> None:
+        """Give back the seat of a connection, if it has one."""
+        seat = connection.seat
+        if seat is not None:
+            connection.seat = None
+            seat.give_back()
+            self.totals.holdout.members -= seat.group is Group.HOLDOUT
 
     def leave(self, connection: Connection, member: Member) -> None:
         """Forget `member` and whatever it offered."""
@@ -227,6 +321,8 @@ class State:
         del connection.members[key.info_hash, member.peer_id]
         self.torrent_members.pop((connection.id, key.info_hash, member.peer_id), None)
         self.swarms.leave(member)
+        self.unseat(connection)
+        self.docket.forget_member(member.peer_id)
         self.totals.leaves += 1
         self._note_resize(member)
         if len(member.swarm) == 0:  # there may be members at other nodes; nobody here asks for them

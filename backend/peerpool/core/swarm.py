@@ -30,10 +30,14 @@ class Family(Enum):
 
 
 class SwarmKey(NamedTuple):
-    """Names a swarm: 40 hex digits (native) or 20 code points (WebTorrent)."""
+    """Names a swarm: 40 hex digits (native) or 20 code points (WebTorrent), and the customer's site, if there are any.
+
+    Viewers of one content at two sites are in two swarms: whom one site admits, the other may not.
+    """
 
     family: Family
     info_hash: str
+    site: str = ""
 
 
 class Rng(Protocol):

@@ -7,7 +7,7 @@ peer id for each info hash. A peer id belongs to the connection that brought it,
 from __future__ import annotations
 
 from peerpool.core.errors import Full, NotJoined, TheirError, TooBig
-from peerpool.core.state import Connection, State
+from peerpool.core.state import Admission, Connection, State
 from peerpool.core.swarm import Family, Member, SwarmKey
 from peerpool.core.torrent_messages import (
     Announce,
@@ -81,7 +81,10 @@ def _enter(state: State, connection: Connection, key: SwarmKey, peer_id: str, no
     here = sum(info_hash == key.info_hash for info_hash, _ in connection.members)
     if here >= state.limits.max_connection_swarm_members:
         raise Full("this socket has too many peer_ids in one swarm")
-    return state.enter(connection, key, peer_id, None, now)
+    member = state.enter(connection, Admission(key, None, now=now), peer_id, now)
+    if member is None:
+        raise Full("there is no holdout among torrent clients")  # no admission rule gives them a seat
+    return member
 
 
 def _refresh(state: State, connection: Connection, member: Member, message: Announce, now: float) -> None:

@@ -10,19 +10,34 @@ The shell carries out the commands in order and calls nothing else. `now` is in 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from peerpool.core import constants as c
 from peerpool.core import messages as m
 from peerpool.core import native_rules, torrent_rules
+from peerpool.core.admission import Gate, switched_off
 from peerpool.core.clusters import Cell, cluster_of
-from peerpool.core.errors import BadFrame, Crowded, HostileFrame, RateLimited, TheirError, Unauthorized
+from peerpool.core.errors import BadFrame, Crowded, HostileFrame, Off, RateLimited, TheirError, Unauthorized
 from peerpool.core.federation import Digest, digest_received, digests, expire, relay_received
 from peerpool.core.limits import MS_PER_S, Limits
 from peerpool.core.places import NOWHERE, Level, Place
 from peerpool.core.selection import Nearest, Selection
-from peerpool.core.state import Admission, AdmissionRule, Close, Command, Connection, Relayed, State, Totals
+from peerpool.core.sites import Site
+from peerpool.core.state import (
+    NO_HANDSHAKE,
+    AdmissionRule,
+    Command,
+    Connection,
+    Handshake,
+    IntegrityRule,
+    Relayed,
+    State,
+    Totals,
+    admit_everyone,
+    nothing_of_integrity,
+)
 from peerpool.core.swarm import ConnectionId, Family, Rng, Swarms
 from peerpool.core.torrent_messages import Failure, Scrape, TorrentMessage
 
@@ -45,10 +60,6 @@ _RULEBOOKS: Final = {
 }
 
 
-def admit_everyone(admission: Admission) -> None:
-    """Refuse nobody: the admission rule of an open tracker."""
-
-
 class Tracker:
     """Both protocols over one set of swarms."""
 
@@ -59,10 +70,32 @@ class Tracker:
         selection: Selection | None = None,
         admit: AdmissionRule = admit_everyone,
         ice_servers: list[dict[str, Any]] | None = None,
+        *,
+        gate: Gate | None = None,
+        integrity_of: IntegrityRule = nothing_of_integrity,
+        integrity_keys: Sequence[str] = (),
     ) -> None:
+        """`gate`: the admission rule where sites are named, in place of `admit`.
+
+        `integrity_of` says what `welcome` says of a content; `integrity_keys` are those of the publisher (hex), for
+        sites whose records are beside the media.
+        """
         self._limits = limits or Limits()
-        self._state = State(self._limits, selection or Nearest(), rng, admit, ice_servers or [])
+        self._gate = gate
+        admit = admit if gate is None else gate.admit
+        self._state = State(
+            self._limits,
+            selection or Nearest(),
+            rng,
+            admit,
+            ice_servers or [],
+            integrity_of=integrity_of,
+            integrity_keys=integrity_keys,
+        )
         self._is_draining = False
+        # Sockets to look at again, because the sites' rules have changed, and when some were looked at last.
+        self._unreviewed: deque[ConnectionId] = deque()
+        self._reviewed_at = -math.inf
 
     @property
     def swarms(self) -> Swarms:
@@ -94,7 +127,22 @@ class Tracker:
             "swarms": len(state.swarms),
             "torrent_members": len(state.torrent_members),
             "resized": len(state.resized),
+            "unreviewed": len(self._unreviewed),
+            "spent_tokens": 0 if self._gate is None else len(self._gate.spent),
+            **state.docket.sizes(),
         }
+
+    @property
+    def gate(self) -> Gate | None:
+        """The sites, to look at; None on an open tracker."""
+        return self._gate
+
+    def sites_changed(self, sites: Sequence[Site]) -> None:
+        """Take other rules for the sites. Who has no seat by them any more is sent away by the next ticks, in turns."""
+        if self._gate is not None:
+            self._gate.replace(sites)
+            native = self._state.connections[Family.NATIVE]
+            self._unreviewed = deque(one.id for one in native.values() if one.seat is not None)
 
     def is_crowded(self, place: Place, now: float) -> bool:
         """Whether there is no room for another socket from the site of `place`, or it has used up its rate."""
@@ -115,10 +163,15 @@ class Tracker:
         return {level.name.lower(): (clusters, members) for level, (clusters, members) in counts.items()}
 
     def connection_opened(
-        self, connection_id: ConnectionId, family: Family, now: float, place: Place = NOWHERE
+        self,
+        connection_id: ConnectionId,
+        family: Family,
+        now: float,
+        place: Place = NOWHERE,
+        handshake: Handshake = NO_HANDSHAKE,
     ) -> list[Command]:
         """Take in a new socket, of somebody at `place`. `connection_id` must not be in use."""
-        connection = self._state.connect(connection_id, family, place, now)
+        connection = self._state.connect(connection_id, family, place, handshake, now)
         self._state.totals.connections_opened += 1
         if self._is_draining:
             self._close(connection, c.CLOSE_SERVICE_RESTART, "restarting", now)
@@ -155,6 +208,11 @@ class Tracker:
         self._expire_connections(now)
         self._expire_torrent_members(now)
         self._state.expire_sites(now)
+        self._state.docket.expire(now)
+        if self._gate is not None:
+            self._gate.expire(now)
+        if self._unreviewed and now >= self._reviewed_at + self._limits.review_interval_s:
+            self._review(now)
         for cell in list(self._state.resized):
             if now >= cell.hinted_at + self._limits.hint_interval_s:
                 del self._state.resized[cell]
@@ -163,7 +221,11 @@ class Tracker:
 
     def next_deadline(self) -> float:
         """Return when `tick` has something to do next, in seconds; infinity when nothing is pending."""
-        deadlines = [math.inf]
+        deadlines = [self._state.docket.next_deadline()]
+        if self._gate is not None:
+            deadlines.append(self._gate.spent.next_sweep())
+        if self._unreviewed:
+            deadlines.append(self._reviewed_at + self._limits.review_interval_s)
         for family, connections in self._state.connections.items():
             if connections:
                 deadlines.append(next(iter(connections.values())).heard_at + self._idle_s(family))
@@ -247,6 +309,8 @@ class Tracker:
                 self._close(connection, error.close_code, str(error), now)
             case Unauthorized() if connection.family is Family.NATIVE:
                 self._close(connection, c.CLOSE_UNAUTHORIZED, str(error), now)
+            case Off() if connection.family is Family.NATIVE:
+                self._close(connection, c.CLOSE_OFF, error.code, now)
             case BadFrame():
                 connection.bad_frames += 1
                 if connection.bad_frames >= limits.max_bad_frames:
@@ -257,11 +321,21 @@ class Tracker:
                 if connection.rate_strikes >= most:
                     self._close(connection, c.CLOSE_RATE, "too many messages", now)
 
+    def _review(self, now: float) -> None:
+        """Send away some of those who have no seat any more; few enough that nobody else waits for it."""
+        self._reviewed_at = now
+        native = self._state.connections[Family.NATIVE]
+        cut = 0
+        for _ in range(min(self._limits.reviewed_at_once, len(self._unreviewed))):
+            connection = native.get(self._unreviewed.popleft())
+            if connection is not None and connection.seat is not None and connection.seat.is_over:
+                self._refuse(connection, switched_off(), None, now)
+                cut += 1
+                if cut >= self._limits.cut_at_once:
+                    break
+
     def _close(self, connection: Connection, code: int, reason: str, now: float) -> None:
-        self._state.disconnect(connection, now)
-        closes = self._state.totals.closes
-        closes[code] = closes.get(code, 0) + 1
-        self._state.commands.append(Close(connection.id, code, reason))
+        self._state.close(connection, code, reason, now)
 
     def _expire_connections(self, now: float) -> None:
         for family, connections in self._state.connections.items():
@@ -306,7 +380,7 @@ class Tracker:
 def _describe(family: Family, error: TheirError, message: Message | None) -> m.Error | Failure:
     """Return the message that tells a client of `family` about `error`."""
     if family is Family.NATIVE:
-        if isinstance(error, RateLimited):
+        if isinstance(error, RateLimited | Off) and error.retry_after_ms is not None:
             return m.Error(error.code, str(error), error.retry_after_ms)
         return m.Error(error.code, str(error))
     action = "scrape" if isinstance(message, Scrape) else "announce"

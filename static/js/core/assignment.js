@@ -83,11 +83,11 @@ export function assign(download, suppliers, surroundings, nowMs) {
  * would be much later than the soonest of them. Cheaper to tell than whom to ask for what.
  * @param {Download} download @param {Supplier[]} suppliers @param {number} nowMs
  */
-function settled({ segment, asks, likelyPieceCount }, suppliers, nowMs) {
+function settled({ segment, asks, suspects, likelyPieceCount }, suppliers, nowMs) {
   let etaMs = Number.POSITIVE_INFINITY;
   for (const { neighbour } of suppliers) etaMs = Math.min(etaMs, neighbour.pieceEtaMs);
   for (let index = 0; index < likelyPieceCount; index++) {
-    if (segment.has(index)) continue;
+    if (segment.has(index) || suspects.has(index)) continue;
     const asked = asks.get(index);
     if (!asked) {
       if (suppliers.some((supplier) => supplies(supplier, index))) return false;
@@ -163,7 +163,8 @@ function openPieces(download, suppliers, session) {
     else whole++;
   }
   for (let index = 0; index < count; index++) {
-    if (download.segment.has(index) || (download.asks.get(index)?.length ?? 0) >= PIECE_RACERS_MAX) continue;
+    if (download.segment.has(index) || download.suspects.has(index)) continue;
+    if ((download.asks.get(index)?.length ?? 0) >= PIECE_RACERS_MAX) continue;
     const copies = whole + parts[index];
     if (copies === 0) continue;
     ranks[index] = download.fetch ? -index : copies + lot(download, index, session);

@@ -30,6 +30,19 @@ export const PIECE_BYTES = 32768;
 export const MAX_SEGMENT_BYTES = 67108864;
 
 /**
+ * Most pieces of a segment that has a signed record: its hashes, 32 bytes each, have to fit into one message of a data
+ * channel (64 KiB) together with what names the segment and the signature.
+ * @type {number}
+ */
+export const RECORD_PIECES_MAX = 1920;
+
+/**
+ * Version in the first byte of a signed record: another one is no record to who reads it.
+ * @type {number}
+ */
+export const RECORD_VERSION = 1;
+
+/**
  * Most ranges in one frame between browsers. A segment of 64 MiB has 2048 pieces, so at worst (every other piece)
  * 1024 ranges describe any set of them.
  * @type {number}
@@ -67,6 +80,18 @@ export const MAX_CANDIDATE_CHARS = 1024;
  * @type {number}
  */
 export const MAX_TOKEN_CHARS = 2048;
+
+/**
+ * Largest public id of a site: it is a short name in a tag's attribute.
+ * @type {number}
+ */
+export const MAX_SITE_CHARS = 64;
+
+/**
+ * Largest content name at `join`: host and path of a manifest, which are under 200 nearly always.
+ * @type {number}
+ */
+export const MAX_NAME_CHARS = 512;
 
 /**
  * Hex digits of a peer id, 80 random bits: not guessable within the life of a swarm.
@@ -209,6 +234,18 @@ export const ERROR_UNAUTHORIZED = "unauthorized";
 export const ERROR_TOO_BIG = "too_big";
 
 /**
+ * Sharing is switched off for this viewer; it may ask again after `retry_after_ms`.
+ * @type {string}
+ */
+export const ERROR_OFF = "off";
+
+/**
+ * Neighbours on several other lines say that this one, or others on its line, sent wrong bytes.
+ * @type {string}
+ */
+export const ERROR_BANNED = "banned";
+
+/**
  * Close code for a binary frame on /signal (RFC 6455: unsupported data).
  * @type {number}
  */
@@ -237,6 +274,12 @@ export const CLOSE_BAD_FRAMES = 4400;
  * @type {number}
  */
 export const CLOSE_UNAUTHORIZED = 4401;
+
+/**
+ * Close code after `off` and `banned`: play from the CDN.
+ * @type {number}
+ */
+export const CLOSE_OFF = 4403;
 
 /**
  * Close code after IDLE_TIMEOUT_MS without a frame.

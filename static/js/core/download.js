@@ -147,6 +147,7 @@ export class Download {
     this.plannedMs = Number.NEGATIVE_INFINITY;
     const known = source.rangeStart !== null && source.rangeEnd !== null ? source.rangeEnd - source.rangeStart : null;
     this.segment = new Segment(source.ref, known);
+    this.segment.source = source;
     this.expectedBytes = expectedBytes;
     /** What a neighbour receiving it says its size is; only a hint of which pieces there are. @type {number | null} */
     this.declaredBytes = null;
@@ -186,6 +187,10 @@ export class Download {
     this.waitsForRoom = false;
     /** @type {Map<number, number>} */
     this.gainedMs = new Map();
+    /** Pieces that neighbours sent and that are not believed yet. @type {Map<number, import("./integrity.js").Suspect>} */
+    this.suspects = new Map();
+    /** Neighbours are of no use: nobody has signed it, where only what is signed counts, or the CDN gives us other bytes than were signed. */
+    this.cdnOnly = false;
     /** Pieces not yet told to the neighbours. @type {number[]} */
     this.untold = [];
   }

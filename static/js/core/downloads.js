@@ -42,15 +42,19 @@ export class Downloads {
    * @param {import("./ledger.js").Ledger} ledger
    * @param {import("./outbox.js").Outbox} outbox
    * @param {import("./announcer.js").Announcer} announcer
+   * @param {import("./integrity.js").Integrity} integrity
+   * @param {import("./digests.js").Digests} digests
    * @param {(nowMs: number) => number} groupSize  peers that may want what we want, ourselves included
    * @param {() => number} joiningUntilMs  until then nobody is connected, and somebody is likely to be soon
    */
-  constructor(neighbourhood, store, ledger, outbox, announcer, groupSize, joiningUntilMs) {
+  constructor(neighbourhood, store, ledger, outbox, announcer, integrity, digests, groupSize, joiningUntilMs) {
     this._neighbourhood = neighbourhood;
     this._store = store;
     this._ledger = ledger;
     this._outbox = outbox;
     this._announcer = announcer;
+    this._integrity = integrity;
+    this._digests = digests;
     this._groupSize = groupSize;
     this._joiningUntilMs = joiningUntilMs;
     this._hidden = false;
@@ -132,6 +136,7 @@ export class Downloads {
   /** Where it is on the CDN; of one that was anticipated that was not known. @param {Download} download @param {SegmentSource} source */
   _located(download, source) {
     download.source = source;
+    download.segment.source = source;
     if (source.rangeStart !== null && source.rangeEnd !== null) this._sized(download, source.rangeEnd - source.rangeStart);
   }
 
@@ -210,6 +215,7 @@ export class Downloads {
   neighbourGone(neighbour, nowMs) {
     for (const download of this._all.values()) {
       for (const index of [...download.asks.keys()]) download.unask(index, neighbour);
+      for (const [index, suspect] of download.suspects) if (suspect.neighbour === neighbour) download.suspects.delete(index);
     }
     this.reconsiderAll(nowMs);
   }
@@ -229,23 +235,96 @@ export class Downloads {
       return;
     }
     neighbour.delivered(payload.length, ask.sentMs, nowMs);
+    const { segment, suspects, source, cdnOnly } = download;
+    if (segment.sizeBytes === null) download.declaredBytes ??= sizeBytes;
+    const misfits = segment.sizeBytes !== null && segment.sizeBytes !== sizeBytes && !segment.digest;
+    if (misfits) neighbour.deny(ref);
+    if (misfits || segment.has(index) || suspects.has(index) || cdnOnly) {
+      this._ledger.wastedBytes += payload.length;
+    } else {
+      const comparable = source.url !== "" && this._fetches.takesRanges(source.url);
+      this._integrity.received(download, index, { neighbour, payload, sizeBytes }, comparable, nowMs);
+    }
+    this._giveRoom(download.deadlineMs, nowMs);
+    this._moved(download, nowMs);
+    this._giveRoom(Number.POSITIVE_INFINITY, nowMs);
+  }
+
+  /** What a neighbour sent is the segment's, as far as can be told. @param {Download} download @param {number} index @param {import("./integrity.js").Suspect} piece @param {number} nowMs */
+  accepted(download, index, { neighbour, payload, sizeBytes }, nowMs) {
     const { segment } = download;
     if (segment.sizeBytes === null && !download.fetch?.decidesSize) this._sized(download, sizeBytes);
-    if (segment.sizeBytes !== sizeBytes) {
-      neighbour.deny(ref);
-      this._ledger.wastedBytes += payload.length;
-    } else if (segment.put(index, payload, true)) {
+    if (segment.sizeBytes === sizeBytes && segment.put(index, payload, neighbour.session)) {
       this._ledger.peerBytes += payload.length;
       neighbour.gainedBytes += payload.length;
       if (neighbour.far) this._ledger.farBytes += payload.length;
       download.peerRate.add(payload.length, nowMs);
       this._gained(download, index, nowMs);
     } else {
+      if (segment.sizeBytes !== sizeBytes) neighbour.deny(download.ref);
       this._ledger.wastedBytes += payload.length;
     }
+  }
+
+  /** What `hash` or `compare` found may have brought a piece. @param {Download} download @param {number} nowMs */
+  checked(download, nowMs) {
+    if (this._all.get(download.key) !== download) return;
     this._giveRoom(download.deadlineMs, nowMs);
     this._moved(download, nowMs);
-    this._giveRoom(Number.POSITIVE_INFINITY, nowMs);
+  }
+
+  /** A neighbour sent wrong bytes: where nobody signs, what else it sent is not believed either. @param {Neighbour} neighbour */
+  distrust(neighbour) {
+    const { session } = neighbour;
+    if (session === null) return;
+    for (const download of this._all.values()) {
+      for (const suspect of download.suspects.values()) {
+        if (suspect.neighbour === neighbour) this._ledger.rejectedBytes += suspect.payload.length;
+      }
+      if (!download.segment.digest) this._ledger.rejectedBytes += download.segment.discard(session);
+    }
+    this._announcer.dropped(this._store.distrust(session));
+  }
+
+  /** @param {import("./digest.js").Digest} digest  genuine @param {number} nowMs @returns {boolean} whether it is of use */
+  digestFound(digest, nowMs) {
+    const held = this._store.peek(digest.ref);
+    if (held) held.digest ??= digest.sizeBytes === held.sizeBytes ? digest : null;
+    const download = this._all.get(refKey(digest.ref));
+    if (!download) return held?.digest === digest;
+    if (download.segment.digest) return true;
+    download.segment.digest = digest;
+    if (download.segment.sizeBytes === null && !download.fetch?.decidesSize) this._sized(download, digest.sizeBytes);
+    if (download.segment.sizeBytes !== null && download.segment.sizeBytes !== digest.sizeBytes) this.disown(download);
+    else this._integrity.digestFound(download);
+    this._advance(download, nowMs);
+    return download.shared;
+  }
+
+  /** @param {SegmentRef} ref @returns {boolean} whether pieces of it wait, or will, for a digest */
+  lacksDigest(ref) {
+    const download = this._all.get(refKey(ref));
+    return download !== undefined && download.segment.digest === null && !download.cdnOnly;
+  }
+
+  /** Nobody has signed a segment: neighbours are of no use for it, and it is not shared. @param {SegmentRef} ref @param {number} nowMs */
+  digestMissing(ref, nowMs) {
+    const download = this._all.get(refKey(ref));
+    if (!download || download.segment.digest) return;
+    this.disown(download);
+    this._advance(download, nowMs);
+  }
+
+  /** It is ours and the CDN's alone: the CDN gives us other bytes than were signed, or nobody signed it. @param {Download} download */
+  disown(download) {
+    download.cdnOnly = true;
+    for (const { payload } of download.suspects.values()) this._ledger.wastedBytes += payload.length;
+    download.suspects.clear();
+    for (const index of [...download.asks.keys()]) this._takeBack(download, index);
+    this._announcer.unclaim(download);
+    this._announcer.abandon(download);
+    download.shared = false;
+    this._ledger.wastedBytes += download.segment.resize(download.segment.sizeBytes); // what neighbours sent does not belong to it
   }
 
   /**
@@ -366,6 +445,7 @@ export class Downloads {
     }
     if (fetch) {
       this._fetches.start(download, fetch, nowMs);
+      if (this._neighbourhood.greeted.length > 0) this._seekDigest(download, nowMs);
       if (download.fetch?.whole) {
         this._announcer.claim(download);
         this._election.claimed(download.ref);
@@ -373,8 +453,19 @@ export class Downloads {
       this._advance(download, nowMs);
       return;
     }
+    const digestDueMs = this._integrity.digestDueMs(download);
+    if (nowMs >= digestDueMs) this._seekDigest(download, nowMs);
+    else if (digestDueMs !== Number.POSITIVE_INFINITY) download.wake(digestDueMs);
     if (download.fetch) download.wake(download.fetch.heardMs + HTTP_SILENCE_MS);
     if (download.requests.size === 0) download.wake(download.createdMs + ANTICIPATED_MS);
+  }
+
+  /** @param {Download} download @param {number} nowMs */
+  _seekDigest(download, nowMs) {
+    const { ref, source, segment, cdnOnly } = download;
+    if (!this._integrity.signed || segment.digest || cdnOnly) return;
+    const againMs = this._digests.seek(ref, source, nowMs);
+    if (againMs !== Number.POSITIVE_INFINITY) download.wake(againMs);
   }
 
   /**
@@ -416,9 +507,10 @@ export class Downloads {
 
   /** @param {Download} download @param {number} index @param {Uint8Array} piece @param {number} nowMs */
   _fetchedPiece(download, index, piece, nowMs) {
-    if (download.segment.put(index, piece, false)) {
+    if (download.segment.put(index, piece, null)) {
       if (download.fetch) download.fetch.gained = true;
       this._gained(download, index, nowMs);
+      this._integrity.fetched(download, index, piece);
     } else {
       this._ledger.wastedBytes += piece.length;
     }
@@ -433,6 +525,8 @@ export class Downloads {
   _gained(download, index, nowMs) {
     download.firstByteMs ??= nowMs;
     download.gainedMs.set(index, nowMs);
+    this._ledger.wastedBytes += download.suspects.get(index)?.payload.length ?? 0; // the CDN was first
+    download.suspects.delete(index);
     this._takeBack(download, index);
     this._announcer.gained(download, index, nowMs);
   }
@@ -456,6 +550,7 @@ export class Downloads {
     }
     if (sizeBytes === null) return;
     if (sizeBytes > MAX_SEGMENT_BYTES) download.shared = false;
+    if (segment.digest && segment.digest.sizeBytes !== sizeBytes && download.shared) this.disown(download);
     for (const index of [...download.asks.keys()]) if (index * PIECE_BYTES >= sizeBytes) download.unask(index, null);
   }
 
@@ -495,6 +590,7 @@ export class Downloads {
   /** @param {Download} download @param {number} nowMs */
   _forget(download, nowMs) {
     for (const index of [...download.asks.keys()]) this._takeBack(download, index);
+    download.suspects.clear();
     this._ledger.wastedBytes += this._fetches.abort(download, nowMs);
     this._announcer.forget(download);
     this._all.delete(refKey(download.ref));

@@ -144,7 +144,7 @@ export function hex(bytes) {
   return digits;
 }
 
-/** @param {string} digits  an even number of hex digits @returns {Uint8Array} */
+/** @param {string} digits  an even number of hex digits @returns {Uint8Array<ArrayBuffer>} */
 export function unhex(digits) {
   const bytes = new Uint8Array(digits.length / 2);
   for (let index = 0; index < bytes.length; index++) bytes[index] = Number.parseInt(digits.substr(index * 2, 2), 16);

@@ -11,6 +11,8 @@ export class Ledger {
     this.sentBytes = 0;
     /** Received from either and not used: raced pieces, overlaps of peers and CDN. Part of the sums above only where the CDN sent it. */
     this.wastedBytes = 0;
+    /** What neighbours sent and was not the segment's. */
+    this.rejectedBytes = 0;
     /** Deliveries by where the bytes came from. */
     this.segmentsFromPeers = 0;
     this.segmentsFromCdn = 0;

@@ -11,8 +11,10 @@
 
 import { CELLS_MAX, CLOSE_UNAUTHORIZED, ERROR_NOT_JOINED, EXCEPT_MAX, REPORT_INTERVAL_MS, WANT_MAX } from "./constants.js";
 import { Heartbeat } from "./heartbeat.js";
+import { integrityPolicy } from "./integrity.js";
 import { Links } from "./links.js";
 import {
+  BANNED_MAX,
   CLUSTER_SIZE_MAX,
   DIALS_AT_ONCE,
   FIRST_DIALS,
@@ -37,7 +39,7 @@ import {
  * @typedef {{ type: "candidate", link: number, candidate: string, mid: string | null, line: number | null }} CandidateCommand
  * @typedef {{ type: "hangUp", link: number }} HangUpCommand
  * @typedef {import("./peer-node.js").Clustering} Clustering
- * @typedef {{ type: "joined", peer: string, cells: number[] } & Clustering} JoinedCommand
+ * @typedef {{ type: "joined", peer: string, cells: number[], integrity: import("./integrity.js").IntegrityPolicy } & Clustering} JoinedCommand
  * @typedef {{ type: "clustered" } & Clustering} ClusteredCommand
  * @typedef {JoinedCommand | ClusteredCommand} SwarmCommand
  * @typedef {{ type: "reportDue" }} ReportDueCommand  call `report` with the totals since the last
@@ -64,6 +66,8 @@ export class Membership {
     this.peer = null;
     this.clusterSize = 0;
     this._links = new Links();
+    /** Peer ids of those that sent wrong bytes. @type {Set<string>} */
+    this._banned = new Set();
     /** @type {RTCIceServer[]} */
     this._iceServers = [];
     /** Offered by the tracker and not yet dialled, best first. @type {string[]} */
@@ -274,6 +278,15 @@ export class Membership {
     this._spare = this._spare.filter((spare) => spare !== peer);
   }
 
+  /** The other side sent wrong bytes: it is not dialled or answered any more, and the tracker hears of it if that is proven. @param {number} id @param {boolean} proven */
+  banned(id, proven) {
+    const peer = this._links.get(id)?.peer;
+    if (peer === undefined) return;
+    if (this._banned.size >= BANNED_MAX) this._banned.delete(/** @type {string} */ (this._banned.values().next().value));
+    this._banned.add(peer);
+    if (proven && this.state === "joined") this._send({ type: "accuse", peer });
+  }
+
   /** @param {number} id @returns {boolean} whether its offer was ours */
   offeredByUs(id) {
     return this._links.get(id)?.offered ?? false;
@@ -319,7 +332,8 @@ export class Membership {
     this._wantMs = nowMs + WANT_AGAIN_MS * (1 + this._random());
     this.clusterSize = 1;
     const cells = Array.isArray(message.cells) ? message.cells.filter(isCell).slice(0, CELLS_MAX) : [];
-    this._commands.push({ type: "joined", peer: this.peer, cells, ...this._clustering(message) });
+    const integrity = integrityPolicy(message.integrity);
+    this._commands.push({ type: "joined", peer: this.peer, cells, integrity, ...this._clustering(message) });
     if (this._settledMs === Number.POSITIVE_INFINITY) this._settledMs = this._settleMs = nowMs + SETTLE_MS;
     this._spare = peerIds(message.neighbours);
     this._dial(nowMs);
@@ -357,7 +371,7 @@ export class Membership {
     // Both dialled at once: the offer of the lower peer id stands, at both ends.
     if (existing && !existing.open && existing.offered && this.peer !== null && from > this.peer) return;
     if (existing && !existing.open) this._hangUp(existing.id);
-    if (existing?.open || this._links.full) {
+    if (existing?.open || this._links.full || this._banned.has(from)) {
       this._send({ type: "decline", to: from });
       return;
     }
@@ -382,7 +396,7 @@ export class Membership {
     while (this.state === "joined" && this._links.size < wanted && this._links.pending().length < DIALS_AT_ONCE) {
       const peer = this._spare.shift();
       if (peer === undefined) return;
-      if (this._links.with(peer) || peer === this.peer) continue;
+      if (this._links.with(peer) || this._banned.has(peer) || peer === this.peer) continue;
       const link = this._links.add(peer, true, nowMs);
       this._commands.push({ type: "dial", link: link.id, iceServers: this._iceServers });
     }
@@ -393,10 +407,7 @@ export class Membership {
     this._wantMs = nowMs + WANT_AGAIN_MS * (1 + this._random());
     const others = this.clusterSize - 1;
     if (this.state !== "joined" || this._room() === 0 || this._links.size >= others) return;
-    const except = this._links
-      .all()
-      .map((link) => link.peer)
-      .slice(0, EXCEPT_MAX);
+    const except = [...this._links.all().map((link) => link.peer), ...this._banned].slice(0, EXCEPT_MAX);
     this._send({ type: "want", count: this._room(), except });
   }
 

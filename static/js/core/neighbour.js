@@ -9,6 +9,7 @@ import { RangeSet } from "./range-set.js";
 import { Average } from "./rates.js";
 import {
   CLAIM_PATIENCE_MS,
+  NEIGHBOUR_DIGESTS_MAX,
   NEIGHBOUR_GROUPS_MAX,
   NEIGHBOUR_PARTIALS_MAX,
   NEIGHBOUR_RANGES_MAX,
@@ -73,6 +74,17 @@ export class Neighbour {
     this._claims = new Map();
     /** Segments it is fetching from the CDN itself. @type {Set<string>} ref keys */
     this._fetching = new Set();
+    /** Segments whose digests it was sent, or sent. @type {Set<string>} ref keys */
+    this._digests = new Set();
+  }
+
+  /** @param {string} key  of a segment whose digest it has from now on @returns {boolean} whether it had it */
+  knowsDigest(key) {
+    if (this._digests.has(key)) return true;
+    if (this._digests.size >= NEIGHBOUR_DIGESTS_MAX)
+      this._digests.delete(/** @type {string} */ (this._digests.values().next().value));
+    this._digests.add(key);
+    return false;
   }
 
   /** A ping came back. @param {number} rttMs */

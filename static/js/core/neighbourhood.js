@@ -5,6 +5,7 @@
 import { CELLS_MAX, WIRE_VERSION } from "./constants.js";
 import { Neighbour } from "./neighbour.js";
 import {
+  BANNED_MAX,
   HELLO_TIMEOUT_MS,
   PING_INTERVAL_MS,
   REVIEW_INTERVAL_MS,
@@ -40,6 +41,8 @@ export class Neighbourhood {
     /** That of them which is our cluster; null for the whole swarm. @type {number | null} */
     this._cluster = null;
     this._outbox = outbox;
+    /** Sessions that sent wrong bytes. @type {Set<string>} */
+    this._banned = new Set();
     /** @type {Map<number, Neighbour>} */
     this._all = new Map();
     /** @type {Neighbour[] | null} null when it must be made anew */
@@ -166,6 +169,7 @@ export class Neighbourhood {
     if (neighbour.session !== null) throw new WireError("a second HELLO");
     if (hello.version !== WIRE_VERSION) throw new WireError(`wire version ${hello.version} is not ours`);
     if (hello.session === this.session) throw new WireError("connected to ourselves");
+    if (this._banned.has(hello.session)) throw new WireError("sent wrong bytes before");
     const twin = this.greeted.find((other) => other !== neighbour && other.session === hello.session);
     neighbour.session = hello.session;
     this._greeted = null;
@@ -208,6 +212,13 @@ export class Neighbourhood {
       if (wanted && !wanted(neighbour)) continue;
       this._outbox.push({ type: "send", neighbour: neighbour.id, bulk: false, bytes });
     }
+  }
+
+  /** It sent wrong bytes: it is to be dropped, and not taken again. @param {Neighbour} neighbour @param {boolean} proven  whether it must have known */
+  ban({ id, session }, proven) {
+    if (this._banned.size >= BANNED_MAX) this._banned.delete(/** @type {string} */ (this._banned.values().next().value));
+    if (session) this._banned.add(session);
+    this._outbox.push({ type: "banned", neighbour: id, proven });
   }
 
   /** @param {Neighbour} neighbour @param {string} reason  for the log */

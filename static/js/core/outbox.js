@@ -28,10 +28,19 @@
  * @property {Uint8Array<ArrayBuffer>} bytes  a copy, the receiver's to keep or transfer
  * @property {number} peerBytes  how many of them neighbours sent
  * @property {Timing} timing
+ * @typedef {{ type: "hash", ticket: number, bytes: Uint8Array }} HashCommand  SHA-256 of it; answered by `hashed`
+ * @typedef {{ type: "verify", ticket: number, key: string, signed: Uint8Array<ArrayBuffer>, signature: Uint8Array<ArrayBuffer> }} VerifyCommand
+ *   whether the key (P-256, uncompressed, hex) has signed it; answered by `verified`
+ * @typedef {{ type: "digest", ticket: number, url: string }} DigestCommand  the record there, if need be below the tracker; answered by `digestFetched`
+ * @typedef {{ type: "compare", ticket: number, url: string, rangeStart: number, rangeEnd: number }} CompareCommand  those bytes of the CDN,
+ *   end exclusive, or null; answered by `compared`
+ * @typedef {HashCommand | VerifyCommand | DigestCommand | CompareCommand} CheckCommand
+ * @typedef {{ type: "banned", neighbour: number, proven: boolean }} BannedCommand  it sent wrong bytes; `drop` follows. Not proven: it may have
+ *   been sent them, and not have known
  * @typedef {{ type: "whole", ref: import("./identity.js").SegmentRef }} WholeCommand  a segment has come to be held whole; nothing need be done
  * @typedef {{ type: "fail", request: number, status: number, reason: string }} FailCommand
  * @typedef {{ type: "refuse", request: number }} RefuseCommand  there is no memory for it: the player is to load it without us
- * @typedef {SendCommand | DropCommand | RenamedCommand | FetchCommand | AbortCommand | ProgressCommand | WholeCommand | DeliverCommand | FailCommand | RefuseCommand} Command
+ * @typedef {SendCommand | CheckCommand | BannedCommand | DropCommand | RenamedCommand | FetchCommand | AbortCommand | ProgressCommand | WholeCommand | DeliverCommand | FailCommand | RefuseCommand} Command
  */
 
 /** Most turns command this. @type {Command[]} */

@@ -15,8 +15,10 @@
 
 import { uploadAllowance } from "./allowance.js";
 import { Announcer } from "./announcer.js";
+import { Digests } from "./digests.js";
 import { Downloads } from "./downloads.js";
 import { refKey } from "./identity.js";
+import { Integrity } from "./integrity.js";
 import { Ledger } from "./ledger.js";
 import { Neighbourhood } from "./neighbourhood.js";
 import { Outbox } from "./outbox.js";
@@ -36,6 +38,8 @@ import { decodeFrame, FRAME, REFUSED_BUSY, REFUSED_CANCELLED, REFUSED_NOT_HELD, 
 /**
  * @typedef {object} NodeOptions
  * @property {string} session  16 hex digits
+ * @property {string} [content]  content id; without one no digest is of it
+ * @property {() => number} [random]  uniform in [0, 1), not to be guessed by neighbours; without it nothing is drawn to be compared
  * @property {number} storeBytes  cap of what is held
  * @property {number} uploadBytesPerMs  cap; Infinity for none, 0 to upload nothing
  * @property {number} [uploadRatioMax]  cap of bytes sent / bytes received; without one there is none
@@ -49,7 +53,15 @@ import { decodeFrame, FRAME, REFUSED_BUSY, REFUSED_CANCELLED, REFUSED_NOT_HELD, 
 
 export class PeerNode {
   /** @param {NodeOptions} options @param {number} nowMs */
-  constructor({ session, storeBytes, uploadBytesPerMs, uploadRatioMax = Number.POSITIVE_INFINITY }, nowMs) {
+  constructor(options, nowMs) {
+    const {
+      session,
+      content = "",
+      storeBytes,
+      uploadBytesPerMs,
+      uploadRatioMax = Number.POSITIVE_INFINITY,
+      random = never,
+    } = options;
     this.ledger = new Ledger();
     this._startedMs = nowMs;
     this._uploadBytesPerMs = uploadBytesPerMs;
@@ -61,12 +73,27 @@ export class PeerNode {
     this._uploads = new Uploads(uploadBytesPerMs, uploadRatioMax, this._holdings(), nowMs);
     this._neighbourhood = new Neighbourhood(session, this._uploads.enabled, this._outbox, nowMs);
     this._announcer = new Announcer(this._neighbourhood, nowMs);
+    this._integrity = new Integrity(this._outbox, random, {
+      passed: (download, index, piece, now) => this._downloads.accepted(download, index, piece, now),
+      failed: ({ neighbour, payload }, reason, now) => {
+        this.ledger.rejectedBytes += payload.length;
+        this._banish(neighbour, reason, now);
+      },
+      disowned: (download) => this._downloads.disown(download),
+    });
+    this._digests = new Digests(content, this._neighbourhood, this._outbox, {
+      found: (digest, now) => this._downloads.digestFound(digest, now),
+      missing: (ref, now) => this._downloads.digestMissing(ref, now),
+      forged: (neighbour, reason, now) => this._banish(neighbour, reason, now),
+    });
     this._downloads = new Downloads(
       this._neighbourhood,
       this._store,
       this.ledger,
       this._outbox,
       this._announcer,
+      this._integrity,
+      this._digests,
       (now) => this._groupSize(now),
       () => this._joiningUntilMs,
     );
@@ -111,8 +138,16 @@ export class PeerNode {
 
   // ---- in: the tracker ----
 
-  /** @param {{ peer: string, cells: number[] } & Clustering} joined  the id it gave us, and where we are @param {number} nowMs */
-  joined({ peer, cells, cluster, clusterSize }, nowMs) {
+  /**
+   * @param {{ peer: string, cells: number[], integrity?: import("./integrity.js").IntegrityPolicy } & Clustering} joined  the id it gave us,
+   *   where we are, how what neighbours send is checked
+   * @param {number} nowMs
+   */
+  joined({ peer, cells, cluster, clusterSize, integrity }, nowMs) {
+    if (integrity) {
+      this._integrity.mode = integrity.mode;
+      this._digests.configure(integrity.keys, integrity.digests);
+    }
     this._neighbourhood.named(peer);
     this.clustered({ cluster, clusterSize }, nowMs, cells);
   }
@@ -243,6 +278,30 @@ export class PeerNode {
     this._downloads.fetchFailed(job, failure, nowMs);
   }
 
+  // ---- in: checks ----
+
+  /** @param {number} ticket @param {Uint8Array | null} hash  SHA-256 of what `hash` gave; null where it cannot be told @param {number} nowMs */
+  hashed(ticket, hash, nowMs) {
+    const download = this._integrity.hashed(ticket, hash, nowMs);
+    if (download) this._downloads.checked(download, nowMs);
+  }
+
+  /** @param {number} ticket @param {Uint8Array | null} bytes  what the CDN has in the place `compare` asked about; null if it did not say @param {number} nowMs */
+  compared(ticket, bytes, nowMs) {
+    const download = this._integrity.compared(ticket, bytes, nowMs);
+    if (download) this._downloads.checked(download, nowMs);
+  }
+
+  /** @param {number} ticket @param {boolean | null} genuine  whether what `verify` gave was signed by its key; null where it cannot be told @param {number} nowMs */
+  verified(ticket, genuine, nowMs) {
+    this._digests.verified(ticket, genuine, nowMs);
+  }
+
+  /** @param {number} ticket @param {number} status  of HTTP, 0 without an answer @param {Uint8Array} record @param {number} nowMs */
+  digestFetched(ticket, status, record, nowMs) {
+    this._digests.fetched(ticket, status, record, nowMs);
+  }
+
   // ---- in: time ----
 
   /** @param {number} nowMs */
@@ -302,6 +361,9 @@ export class PeerNode {
       case FRAME.REFUSE:
         this._downloads.refused(neighbour, frame, nowMs);
         break;
+      case FRAME.DIGEST:
+        this._digests.received(neighbour, frame.record, (ref) => this._downloads.lacksDigest(ref));
+        break;
       case FRAME.PING:
       case FRAME.PONG:
         this._neighbourhood.pinged(neighbour, frame, nowMs);
@@ -331,6 +393,7 @@ export class PeerNode {
     }
     const segment = this._store.use(ref) ?? this._downloads.segment(refKey(ref));
     const coming = this._downloads.fetching(refKey(ref));
+    if (segment && this._integrity.signed && this._uploads.enabled) this._giveDigest(neighbour, segment, coming, nowMs);
     const held = [];
     const missing = [];
     for (const index of indexes.values()) {
@@ -341,6 +404,12 @@ export class PeerNode {
     this._refuse(neighbour, ref, missing, REFUSED_NOT_HELD);
     this._refuse(neighbour, ref, busy, this._uploads.enabled ? REFUSED_BUSY : REFUSED_NOT_UPLOADING);
     this._pump(nowMs);
+  }
+
+  /** Who asks for pieces needs to know what they must be. @param {Neighbour} neighbour @param {import("./segment.js").Segment} segment @param {boolean} coming  from the CDN @param {number} nowMs */
+  _giveDigest(neighbour, { ref, digest, source, complete }, coming, nowMs) {
+    this._digests.wantedBy(neighbour, ref, digest);
+    if (!digest && source && (complete || coming)) this._digests.seek(ref, source, nowMs);
   }
 
   /** @param {Neighbour} neighbour @param {SegmentRef} ref @param {number[]} indexes @param {number} reason */
@@ -376,9 +445,20 @@ export class PeerNode {
     }
   }
 
+  /** It sent what is not what it says. @param {Neighbour} neighbour @param {string} reason @param {number} nowMs */
+  _banish(neighbour, reason, nowMs) {
+    if (this._neighbourhood.get(neighbour.id) !== neighbour) return; // for another piece, a moment ago
+    this._neighbourhood.ban(neighbour, this._integrity.signed); // who checks what it passes on knows what it sends
+    this._downloads.distrust(neighbour);
+    this._drop(neighbour, reason, nowMs);
+  }
+
   /** @param {Neighbour} neighbour @param {string} reason @param {number} nowMs */
   _drop(neighbour, reason, nowMs) {
     this._neighbourhood.drop(neighbour, reason);
     this.neighbourClosed(neighbour.id, nowMs);
   }
 }
+
+/** Draws nothing. */
+const never = () => 1;

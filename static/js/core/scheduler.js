@@ -66,6 +66,7 @@ import {
  * @returns {Plan}
  */
 export function plan(download, surroundings, nowMs) {
+  if (download.cdnOnly) surroundings = { ...surroundings, neighbours: [] };
   download.wakeMs = null;
   download.waitsForRoom = false;
   const suppliers = findSuppliers(download, surroundings.neighbours, nowMs);

@@ -26,8 +26,12 @@ export class Segment {
     this.peerBytes = 0;
     /** @type {(Uint8Array | undefined)[]} */
     this._pieces = [];
-    /** Which of them neighbours sent. @type {Set<number>} */
-    this._fromPeers = new Set();
+    /** Who sent it, of those that neighbours sent: session ids. @type {Map<number, string>} */
+    this._senders = new Map();
+    /** What was signed, once it is known. @type {import("./digest.js").Digest | null} */
+    this.digest = null;
+    /** Where it is on the CDN, once it is known. @type {import("./download.js").SegmentSource | null} */
+    this.source = null;
   }
 
   /** @returns {number | null} null while the size is unknown */
@@ -52,21 +56,34 @@ export class Segment {
   /**
    * @param {number} index
    * @param {Uint8Array} bytes  kept, not copied; of the length its place asks for
-   * @param {boolean} fromPeer
+   * @param {string | null} sender  session of the neighbour that sent it; null for the CDN
    * @returns {boolean} whether it was new
    */
-  put(index, bytes, fromPeer) {
+  put(index, bytes, sender) {
     if (this.has(index)) return false;
     if (this.sizeBytes !== null && bytes.length !== pieceLength(this.sizeBytes, index)) return false;
     this._pieces[index] = bytes;
     this.held.add(index);
     this.heldCount++;
     this.heldBytes += bytes.length;
-    if (fromPeer) {
+    if (sender !== null) {
       this.peerBytes += bytes.length;
-      this._fromPeers.add(index);
+      this._senders.set(index, sender);
     }
     return true;
+  }
+
+  /** @param {string} session @returns {boolean} whether any of it came of that neighbour */
+  isFrom(session) {
+    for (const sender of this._senders.values()) if (sender === session) return true;
+    return false;
+  }
+
+  /** @param {(index: number, piece: Uint8Array) => void} visit  each piece that the CDN sent */
+  fetchedPieces(visit) {
+    this._pieces.forEach((piece, index) => {
+      if (piece && !this._senders.has(index)) visit(index, piece);
+    });
   }
 
   /**
@@ -76,16 +93,27 @@ export class Segment {
    * @returns {number} bytes that went
    */
   resize(sizeBytes) {
-    const before = this.heldBytes;
     this.sizeBytes = sizeBytes;
+    return this._keep(() => false);
+  }
+
+  /** What a neighbour sent is believed no longer. @param {string} session @returns {number} bytes that went */
+  discard(session) {
+    return this._keep((sender) => sender !== session);
+  }
+
+  /** @param {(sender: string) => boolean} believed  of what neighbours sent @returns {number} bytes that went */
+  _keep(believed) {
+    const before = this.heldBytes;
     const pieces = this._pieces;
-    const fromPeers = this._fromPeers;
+    const senders = this._senders;
     this.held = new RangeSet();
     this.heldCount = this.heldBytes = this.peerBytes = 0;
     this._pieces = [];
-    this._fromPeers = new Set();
+    this._senders = new Map();
     pieces.forEach((piece, index) => {
-      if (piece && !fromPeers.has(index)) this.put(index, piece, false);
+      const sender = senders.get(index) ?? null;
+      if (piece && (sender === null || believed(sender))) this.put(index, piece, sender);
     });
     return before - this.heldBytes;
   }

@@ -27,11 +27,11 @@ function fractionalRoots(count, exponent) {
 const rotate = (word, bits) => (word >>> bits) | (word << (32 - bits));
 
 /**
- * @param {string} text  hashed as UTF-8
+ * @param {string | Uint8Array} text  hashed as UTF-8
  * @returns {Uint8Array}  32 bytes
  */
 export function sha256(text) {
-  const message = new TextEncoder().encode(text);
+  const message = typeof text === "string" ? new TextEncoder().encode(text) : text;
   const padded = new Uint8Array(((message.length + 72) >> 6) << 6);
   padded.set(message);
   padded[message.length] = 0x80;

@@ -40,6 +40,13 @@ export class Store {
     return this._fit();
   }
 
+  /** A neighbour turned out to send wrong bytes, which nobody had checked. @param {string} session @returns {SegmentRef[]} those it had a part in, held no longer */
+  distrust(session) {
+    const suspects = [...this._segments].filter(([, segment]) => segment.isFrom(session) && !segment.digest);
+    for (const [key, segment] of suspects) this._remove(key, segment);
+    return suspects.map(([, { ref }]) => ref);
+  }
+
   /** Memory has run out: nothing is held now, and less from now on. @returns {SegmentRef[]} all that were */
   release() {
     this.capBytes = storeAllowance(this.capBytes, true);
@@ -56,11 +63,16 @@ export class Store {
     const gone = [];
     while (this.heldBytes > toBytes) {
       const [key, segment] = this._leastNeeded();
-      this._segments.delete(key);
-      this.heldBytes -= segment.heldBytes;
+      this._remove(key, segment);
       gone.push(segment.ref);
     }
     return gone;
+  }
+
+  /** @param {string} key @param {Segment} segment */
+  _remove(key, segment) {
+    this._segments.delete(key);
+    this.heldBytes -= segment.heldBytes;
   }
 
   /** @returns {[key: string, segment: Segment]} of one, while there is any */
@@ -83,6 +95,11 @@ export class Store {
   /** @param {SegmentRef} ref @returns {boolean} without marking it used */
   has(ref) {
     return this._segments.has(refKey(ref));
+  }
+
+  /** @param {SegmentRef} ref @returns {Segment | undefined} without marking it used */
+  peek(ref) {
+    return this._segments.get(refKey(ref));
   }
 
   /** @param {SegmentRef} ref @returns {Segment | undefined} and marks it used */

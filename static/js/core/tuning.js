@@ -210,3 +210,21 @@ export const RECONNECT_SHORT_CAP_MS = 8000;
 export const RECONNECT_LONG_MS = 60000;
 /** After that it is down for longer, and is not to be met by everybody at once. */
 export const RECONNECT_LONG_CAP_MS = 60000;
+
+/** A digest is asked for again after this where the answer was an error that may pass, ... */
+export const DIGEST_RETRY_MS = 1000;
+/** ... so often in all: a segment is of interest for a few seconds. */
+export const DIGEST_ATTEMPTS = 3;
+/**
+ * Pieces wait so long for a neighbour to send their digest before we ask for it ourselves: many times the way from the fetcher, a part
+ * of a segment's duration.
+ */
+export const DIGEST_PATIENCE_MS = 700;
+/** Digests that a neighbour is remembered to have: more segments are not on their way at once. */
+export const NEIGHBOUR_DIGESTS_MAX = 256;
+/** Where nobody signs, this share of the pieces is compared with the CDN: a quarter of a point of the offload in the simulator. */
+export const SPOT_SHARE = 1 / 100;
+/** ... if it has this long: a check is a round trip to the CDN, and must not make a segment late. */
+export const SPOT_MIN_SPARE_MS = 1500;
+/** Neighbours that are remembered for what they sent, by session and by peer id. */
+export const BANNED_MAX = 256;

@@ -3,7 +3,7 @@
  * Everything is bounded while it is parsed; what does not fit is a WireError, and its sender is dropped.
  */
 
-import { CELLS_MAX, MAX_FRAME_RANGES, MAX_SEGMENT_BYTES, PIECE_BYTES } from "./constants.js";
+import { CELLS_MAX, MAX_FRAME_RANGES, MAX_SEGMENT_BYTES, PIECE_BYTES, RECORD_PIECES_MAX } from "./constants.js";
 import { hex } from "./identity.js";
 
 /** @typedef {import("./identity.js").SegmentRef} SegmentRef */
@@ -26,6 +26,7 @@ export const FRAME = Object.freeze({
   RENAME: 13,
   STATUS: 14,
   PLACE: 15,
+  DIGEST: 16,
 });
 
 export const REFUSED_NOT_HELD = 1;
@@ -34,6 +35,9 @@ export const REFUSED_NOT_UPLOADING = 3;
 export const REFUSED_CANCELLED = 4;
 
 export const HELLO_FLAG_NO_UPLOAD = 1;
+
+/** Largest DIGEST frame, or record: 32 bytes a piece, what names the segment, and the signature. */
+export const DIGEST_MAX_BYTES = RECORD_PIECES_MAX * 32 + 256;
 
 /**
  * @typedef {{ type: 1, version: number, session: string, peer: string, flags: number }} HelloFrame
@@ -48,7 +52,8 @@ export const HELLO_FLAG_NO_UPLOAD = 1;
  * @typedef {{ type: 13, peer: string }} RenameFrame
  * @typedef {{ type: 14, uplinkBytesPerMs: number }} StatusFrame
  * @typedef {{ type: 15, cells: number[] }} PlaceFrame
- * @typedef {StatusFrame | PlaceFrame | HelloFrame | HaveFrame | ClaimFrame | AbandonFrame | ProgressFrame | RequestFrame | RefuseFrame | PieceFrame | PingFrame | RenameFrame} Frame
+ * @typedef {{ type: 16, record: Uint8Array }} DigestFrame  a whole record (digest.js)
+ * @typedef {StatusFrame | PlaceFrame | DigestFrame | HelloFrame | HaveFrame | ClaimFrame | AbandonFrame | ProgressFrame | RequestFrame | RefuseFrame | PieceFrame | PingFrame | RenameFrame} Frame
  */
 
 /** The other side sent what the protocol does not allow. */
@@ -173,11 +178,13 @@ export function encodeFrame(frame) {
       writer.varint(frame.cells.length);
       for (const cell of frame.cells) writer.uint32(cell);
       break;
+    case FRAME.DIGEST:
+      break; // its record follows as it is
     default:
       encodeSegmentFrame(writer, frame);
   }
   const { length } = writer;
-  const payload = frame.type === FRAME.PIECE ? frame.payload : null;
+  const payload = frame.type === FRAME.PIECE ? frame.payload : frame.type === FRAME.DIGEST ? frame.record : null;
   const bytes = new Uint8Array(length + (payload?.length ?? 0));
   for (let index = 0; index < length; index++) bytes[index] = /** @type {number} */ (writer.bytes[index]);
   if (payload) bytes.set(payload, length);
@@ -204,7 +211,7 @@ function encodeSegmentFrame(writer, frame) {
 /** Ids as they were last read, by their last byte: the same few come again and again. @type {{ high: number, low: number, id: string }[]} */
 const IDS = [];
 
-class Reader {
+export class Reader {
   /** @param {Uint8Array} bytes */
   constructor(bytes) {
     this.bytes = bytes;
@@ -253,10 +260,15 @@ class Reader {
     return this.byte() * 2 ** 24 + this.uint24();
   }
 
+  /** @param {number} count  of bytes @returns {string} hex digits */
+  hex(count) {
+    const start = this.take(count);
+    return hex(this.bytes.subarray(start, start + count));
+  }
+
   /** @returns {string} of a peer, 20 hex digits */
   peer() {
-    const start = this.take(10);
-    return hex(this.bytes.subarray(start, start + 10));
+    return this.hex(10);
   }
 
   /** @returns {string} of a track or a session, 16 hex digits */
@@ -356,6 +368,9 @@ export function decodeFrame(bytes) {
       return { type, uplinkBytesPerMs: reader.varint() };
     case FRAME.PLACE:
       return { type, cells: reader.cells() };
+    case FRAME.DIGEST:
+      if (bytes.length > DIGEST_MAX_BYTES) throw new WireError("digest too large");
+      return { type, record: bytes.subarray(1) };
     default:
       return null;
   }

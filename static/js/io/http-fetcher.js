@@ -62,6 +62,32 @@ export class HttpFetcher {
   }
 }
 
+/**
+ * A small body, whole.
+ * @param {string} url @param {RequestInit} init @param {number} mostBytes @param {number} timeoutMs
+ * @returns {Promise<{ status: number, bytes: Uint8Array<ArrayBuffer> }>} status 0 without an answer; no bytes of one that is too large
+ */
+export async function fetchSmall(url, init, mostBytes, timeoutMs) {
+  try {
+    const response = await fetch(url, { ...init, credentials: "same-origin", signal: AbortSignal.timeout(timeoutMs) });
+    const bytes = new Uint8Array(mostBytes);
+    let length = 0;
+    const reader = response.body?.getReader();
+    for (;;) {
+      const { done, value } = (await reader?.read()) ?? { done: true, value: undefined };
+      if (done || !value) return { status: response.status, bytes: bytes.slice(0, length) };
+      if (length + value.length > mostBytes) {
+        reader?.cancel();
+        return { status: response.status, bytes: new Uint8Array(0) };
+      }
+      bytes.set(value, length);
+      length += value.length;
+    }
+  } catch {
+    return { status: 0, bytes: new Uint8Array(0) };
+  }
+}
+
 class HttpError extends Error {
   /** @param {number} status @param {string} reason */
   constructor(status, reason) {

@@ -12,7 +12,7 @@ const PIECES = 20;
 /** @param {number[]} held  pieces that neighbours brought */
 function underway(held) {
   const segment = new Segment({ track: "08edb3d440f8a257", kind: 0, discontinuity: 0, number: 7 }, PIECES * PIECE_BYTES);
-  for (const index of held) segment.put(index, new Uint8Array(PIECE_BYTES), true);
+  for (const index of held) segment.put(index, new Uint8Array(PIECE_BYTES), "peer");
   const fetches = new Fetches(new Outbox());
   fetches.firstByteMs.add(1);
   return { segment, fetches, fetch: new Fetch(1, 0, null, 0) };

@@ -291,6 +291,9 @@ test("whatever a tracker sends, it is survived", () => {
   assert.ok(Number.isFinite(membership.nextTimerMs));
 });
 
+/** Where the tracker says nothing of it. */
+const SPOT = { mode: "spot", keys: new Map(), digests: "" };
+
 test("the tracker says which cells we are in and which of them is our cluster, and again when that changes", () => {
   const membership = new Membership(CONTENT, SESSION, 8, seeded(1));
   membership.start();
@@ -298,7 +301,7 @@ test("the tracker says which cells we are in and which of them is our cluster, a
   const cells = [1, -1, "2", 2 ** 32, 1.5, null, 2 ** 32 - 1, 3, 4, 5, 6, 7, 8, 9];
   membership.messageReceived({ ...welcome([], 40), cells, cluster: 3 }, 0);
   assert.deepEqual(only(membership, "joined"), [
-    { type: "joined", peer: US, cells: [1, 2 ** 32 - 1, 3, 4, 5, 6, 7, 8], cluster: 3, clusterSize: 40 },
+    { type: "joined", peer: US, cells: [1, 2 ** 32 - 1, 3, 4, 5, 6, 7, 8], integrity: SPOT, cluster: 3, clusterSize: 40 },
   ]);
   membership.messageReceived({ type: "hint", cluster_size: 50, cluster: 4 }, 0);
   membership.messageReceived({ type: "hint", cluster_size: 500, cluster: "x" }, 0);

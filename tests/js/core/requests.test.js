@@ -13,7 +13,7 @@ function timingOfHeld(cdnBytesPerMs) {
   const cdn = { firstByteMs: new Average(100), rateBytesPerMs: new Average(1000) };
   if (cdnBytesPerMs !== null) cdn.rateBytesPerMs.add(cdnBytesPerMs);
   const segment = new Segment({ track: "08edb3d440f8a257", kind: 0, discontinuity: 0, number: 7 }, SIZE_BYTES);
-  segment.put(0, new Uint8Array(SIZE_BYTES), true);
+  segment.put(0, new Uint8Array(SIZE_BYTES), "peer");
   new Requests(outbox, cdn, () => {}).answer(segment, 5000);
   const [command] = outbox.take();
   assert.equal(command?.type, "deliver");

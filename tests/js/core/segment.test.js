@@ -14,10 +14,10 @@ function assembled(segment) {
 
 test("pieces make the whole in any order, and each counts once", () => {
   const segment = new Segment(ref, PIECE_BYTES + 3);
-  assert.ok(segment.put(1, Uint8Array.of(7, 8, 9), true));
-  assert.ok(!segment.put(1, Uint8Array.of(1, 1, 1), true));
+  assert.ok(segment.put(1, Uint8Array.of(7, 8, 9), "peer"));
+  assert.ok(!segment.put(1, Uint8Array.of(1, 1, 1), "peer"));
   assert.ok(!segment.complete);
-  assert.ok(segment.put(0, new Uint8Array(PIECE_BYTES).fill(5), false));
+  assert.ok(segment.put(0, new Uint8Array(PIECE_BYTES).fill(5), null));
   assert.ok(segment.complete);
   assert.equal(segment.peerBytes, 3);
   const whole = assembled(segment);
@@ -26,19 +26,19 @@ test("pieces make the whole in any order, and each counts once", () => {
 
 test("what is delivered is a copy: a player that takes the buffer away takes nothing from the neighbours", () => {
   const segment = new Segment(ref, 3);
-  segment.put(0, Uint8Array.of(1, 2, 3), false);
+  segment.put(0, Uint8Array.of(1, 2, 3), null);
   structuredClone(assembled(segment).buffer, { transfer: [assembled(segment).buffer] });
   assembled(segment).fill(0);
   assert.deepEqual(segment.piece(0), Uint8Array.of(1, 2, 3));
 });
 
 test("a piece of another length than its place asks for is refused", () => {
-  assert.ok(!new Segment(ref, 10).put(0, new Uint8Array(9), true));
+  assert.ok(!new Segment(ref, 10).put(0, new Uint8Array(9), "peer"));
 });
 
 test("a segment that memory has no room for is no error, and stays as it is", () => {
   const segment = new Segment(ref, 3);
-  segment.put(0, Uint8Array.of(1, 2, 3), false);
+  segment.put(0, Uint8Array.of(1, 2, 3), null);
   segment.sizeBytes = 2 ** 53; // more than any browser allocates
   assert.equal(segment.assemble(), null);
   assert.deepEqual(segment.piece(0), Uint8Array.of(1, 2, 3));

@@ -11,7 +11,7 @@ const piece = new Uint8Array(PIECE_BYTES);
 function segment(number, sizeBytes) {
   const made = new Segment({ track: "00".repeat(8), kind: 0, discontinuity: 0, number }, sizeBytes);
   for (let index = 0; index * PIECE_BYTES < sizeBytes; index++)
-    made.put(index, piece.subarray(0, sizeBytes - index * PIECE_BYTES), false);
+    made.put(index, piece.subarray(0, sizeBytes - index * PIECE_BYTES), null);
   return made;
 }
 

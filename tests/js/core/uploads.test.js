@@ -7,7 +7,7 @@ import { Uploads } from "../../../static/js/core/uploads.js";
 
 const ref = { track: "00".repeat(8), kind: 0, discontinuity: 0, number: 1 };
 const segment = new Segment(ref, 1000 * PIECE_BYTES);
-for (let index = 0; index < 500; index++) segment.put(index, new Uint8Array(PIECE_BYTES), false);
+for (let index = 0; index < 500; index++) segment.put(index, new Uint8Array(PIECE_BYTES), null);
 
 /** Whoever holds the segment above. @type {import("../../../static/js/core/uploads.js").Holdings} */
 const holdings = { find: () => segment, copies: () => 0 };
@@ -102,9 +102,9 @@ test("what is asked for before it has come is sent when it comes; what does not 
   const uploads = uploadsOf({ holdings: { find: () => coming } });
   uploads.asked(1, ref, run(0, 5));
   assert.equal(uploads.next(0), null);
-  coming.put(1, new Uint8Array(PIECE_BYTES), false);
+  coming.put(1, new Uint8Array(PIECE_BYTES), null);
   assert.deepEqual(send(uploads, 5), [[1, 1]]);
-  coming.put(0, new Uint8Array(PIECE_BYTES), false);
+  coming.put(0, new Uint8Array(PIECE_BYTES), null);
   assert.deepEqual(send(uploads, 5), [[1, 0]]);
   assert.deepEqual(uploads.cancelled(1, ref, new Set(run(0, 5))), []);
 });

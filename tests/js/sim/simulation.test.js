@@ -74,3 +74,29 @@ test("the twin without the library plays the same stream for the same viewers", 
   assert.equal(figures.stalls, 0);
   assert.equal(Math.round(plain.world.cdn.sentBytes / plain.consumedBytes), 1);
 });
+
+test("among peers of whom half send wrong bytes, what is signed is played right, they are banned, and nobody stalls", () => {
+  const simulation = run(small({ peers: 10, integrity: "signed", liars: 0.5 }));
+  const { liars, liarsBanned, honestBanned } = sharing(simulation);
+  const { wrongSegments, stalls } = experience(simulation);
+  assert.deepEqual([wrongSegments, stalls, honestBanned], [0, 0, 0]);
+  assert.ok(liars >= 3 && liarsBanned === liars, `${liarsBanned} of ${liars}`);
+});
+
+test("without checks the same peers would have been played to", () => {
+  const { wrongSegments } = experience(run(small({ peers: 10, integrity: "off", liars: 0.5 })));
+  assert.ok(wrongSegments > 20, `${wrongSegments}`);
+});
+
+test("signatures cost neither copies nor stalls", () => {
+  const [signed, unsigned] = [run(small({ integrity: "signed" })), run(small({}))];
+  assert.equal(experience(signed).stalls, 0);
+  assert.ok(Number(sharing(signed).offloadWarm) >= Number(sharing(unsigned).offloadWarm) - 0.01);
+});
+
+test("where nobody signs, some pieces are compared with the CDN, at the cost of a point", () => {
+  const [spot, unchecked] = [run(small({ integrity: "spot" })), run(small({}))];
+  assert.equal(experience(spot).stalls, 0);
+  assert.ok(Number(sharing(spot).fetches?.ranged ?? 1) > 0);
+  assert.ok(Number(sharing(spot).offloadWarm) >= Number(sharing(unchecked).offloadWarm) - 0.02);
+});

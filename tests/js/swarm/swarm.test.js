@@ -94,7 +94,7 @@ function twoProviders({ windowSegments = LIVE, own = 4 } = {}) {
       const { node, index } = simulated(player);
       const peer = index.toString(16).padStart(20, "0");
       simulated(player).turn((nowMs) =>
-        node.joined({ peer, cells: [7, 70 + provider], cluster: 70 + provider, clusterSize }, nowMs),
+        node.joined({ peer, cells: [7, 70 + provider], cluster: 70 + provider, clusterSize, integrity: world.integrity }, nowMs),
       );
     }
   };

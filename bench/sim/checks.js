@@ -1,0 +1,94 @@
+/**
+ * What pages compute and ask for to check what neighbours send, over the modelled network: hashes at once, digests from a signer that sees
+ * each segment as it appears, comparisons from the CDN. A signature is a stand-in: what is signed, hashed twice.
+ */
+
+import { createHash } from "node:crypto";
+import { PIECE_BYTES } from "../../static/js/core/constants.js";
+import { unhex } from "../../static/js/core/identity.js";
+
+/** @typedef {import("./peer.js").SimPeer} SimPeer */
+/** @typedef {import("../../static/js/core/outbox.js").CheckCommand} CheckCommand */
+
+const KEY_ID = "00".repeat(8);
+/** @type {import("../../static/js/core/integrity.js").IntegrityPolicy} */
+export const SIGNED = { mode: "signed", keys: new Map([[KEY_ID, "04"]]), digests: "/digests" };
+/** From a segment's appearance to its record: a playlist's interval at the signer, and the fetch. */
+const SIGNER_MS = 250;
+/** Records kept; they are made again when they are asked for later. */
+const RECORDS_MAX = 512;
+
+/** @param {Uint8Array} bytes */
+const sha256 = (bytes) => createHash("sha256").update(bytes).digest();
+
+/** Frames are shared between peers (interning.js), and so are the hashes of what is in them. @type {WeakMap<ArrayBufferLike, Map<number, Uint8Array>>} */
+const HASHES = new WeakMap();
+
+/** @param {Uint8Array} bytes @returns {Uint8Array} */
+function hashOf(bytes) {
+  const known = HASHES.get(bytes.buffer) ?? new Map();
+  const hash = known.get(bytes.byteOffset) ?? sha256(bytes);
+  known.set(bytes.byteOffset, hash);
+  HASHES.set(bytes.buffer, known);
+  return hash;
+}
+
+/** @type {Map<string, Uint8Array>} by URL */
+const RECORDS = new Map();
+
+/** @param {SimPeer} peer @param {CheckCommand} command */
+export function check(peer, command) {
+  const { clock } = peer.world;
+  if (command.type === "hash") peer.turn((nowMs) => peer.node.hashed(command.ticket, hashOf(command.bytes), nowMs));
+  else if (command.type === "verify") {
+    const genuine = stamp(command.signed).equals(command.signature);
+    peer.turn((nowMs) => peer.node.verified(command.ticket, genuine, nowMs));
+  } else if (command.type === "digest") {
+    const [, , content = "", track = "", , , number] = command.url.split("/");
+    const stream = peer.world.streams.get(track);
+    const readyMs = (stream?.appearsMs(Number(number)) ?? 0) + SIGNER_MS;
+    const record = stream ? recordOf(command.url, content, track, Number(number), stream.bytes(Number(number))) : new Uint8Array(0);
+    const atMs = Math.max(clock.nowMs + peer.trackerMs, readyMs) + peer.trackerMs;
+    const answer = () => peer.turn((nowMs) => peer.node.digestFetched(command.ticket, stream ? 200 : 404, record, nowMs));
+    clock.at(atMs, answer, null);
+  } else compare(peer, command);
+}
+
+/** @param {SimPeer} peer @param {Extract<CheckCommand, { type: "compare" }>} command */
+function compare(peer, { ticket, url, rangeStart, rangeEnd }) {
+  const bytes = new Uint8Array(rangeEnd - rangeStart);
+  let length = 0;
+  peer.world.cdn.fetch(peer, url, rangeStart, rangeEnd, {
+    started: () => {},
+    received: (chunk) => {
+      bytes.set(chunk, length);
+      length += chunk.length;
+    },
+    finished: () => peer.turn((nowMs) => peer.node.compared(ticket, bytes.subarray(0, length), nowMs)),
+    failed: () => peer.turn((nowMs) => peer.node.compared(ticket, null, nowMs)),
+  });
+}
+
+/** @param {Uint8Array} signed @returns {Buffer} 64 bytes */
+const stamp = (signed) => Buffer.concat([sha256(signed), sha256(sha256(signed))]);
+
+/** @param {string} url @param {string} content @param {string} track @param {number} number @param {Uint8Array} bytes @returns {Uint8Array} */
+function recordOf(url, content, track, number, bytes) {
+  const known = RECORDS.get(url);
+  if (known) return known;
+  const hashes = [];
+  for (let start = 0; start < bytes.length; start += PIECE_BYTES) hashes.push(sha256(bytes.subarray(start, start + PIECE_BYTES)));
+  const ref = Buffer.concat([unhex(track), Uint8Array.of(0, 0), long(number)]);
+  const unsigned = Buffer.concat([Uint8Array.of(1), unhex(KEY_ID), unhex(content), ref, long(bytes.length), ...hashes]);
+  const record = Buffer.concat([unsigned, stamp(Buffer.concat([Buffer.from("peerpool.1:digest:"), unsigned]))]);
+  RECORDS.set(url, record);
+  if (RECORDS.size > RECORDS_MAX) RECORDS.delete(/** @type {string} */ (RECORDS.keys().next().value));
+  return record;
+}
+
+/** @param {number} value @returns {Uint8Array} a varint of four bytes (RFC 9000 section 16), whatever the value */
+function long(value) {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE((value | 0x80000000) >>> 0);
+  return bytes;
+}
