@@ -22,7 +22,7 @@ from e2e.harness.viewers import Viewer, open_viewer, wait_until
 from tests import digest_reference as digest
 from tests import wire_reference as wire
 
-Mode = Literal["signed", "off"]
+Mode = Literal["signed", "spot", "off"]
 MOUNT: Final = "signed"
 LEVEL: Final = 1
 TRACKS: Final = ("360p", "audio-en")  # what a viewer at that level plays

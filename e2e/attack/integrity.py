@@ -1,0 +1,143 @@
+"""Attacks on what is played: bytes that are not the content's, from peers that hold everything and are asked first.
+
+With the defence off (`integrity.mode` "off") the player is given them. With it on, nobody's player is, the liar is
+disconnected and not taken again, and nobody stalls. The witness is connected to the victim only: what is wrong with it
+came through an honest viewer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from e2e.attack.lies import HONEST, LIES, Feeder, Lie
+from e2e.attack.outcomes import Figure, Outcome
+from e2e.attack.stage import TRACKS, Mode, Stage
+from e2e.harness.browsers import BrowserName
+from e2e.harness.viewers import NeverTrue, Viewer, wait_playing, wait_until
+
+CONTROL_S: Final = 15.0
+WATCH_S: Final = 5.0
+LOSS_S: Final = 10.0
+REDIAL_S: Final = 2.0
+
+
+async def honest(stage: Stage) -> Outcome:
+    """An honest feeder is taken, with the defence on: or the attacks below would prove nothing."""
+    async with stage.cast():
+        viewer = await stage.viewer("victim", "signed")
+        await stage.joined(1)
+        peer = await stage.peer(Feeder(stage.truth, TRACKS))
+        await wait_playing(viewer)
+        await asyncio.sleep(WATCH_S)
+        status, given = await viewer.status(), await stage.given(viewer)
+        from_peers = status.bytes("fromPeers")
+        broken = [f"{len(given.wrong)} wrong segments of honest bytes"] * bool(given.wrong)
+        broken += ["an honest peer was hung up on"] * bool(peer.deeds["lost"])
+        broken += ["nothing was taken of an honest peer"] * (from_peers == 0)
+        broken += [f"{status.stalls} stalls"] * bool(status.stalls)
+        return Outcome(None, broken, {"bytes from it": from_peers, "segments": given.segments})
+
+
+async def lie_alone(stage: Stage, name: str, browser: BrowserName = "chromium") -> Outcome:
+    """One liar is all that a viewer's first seconds know."""
+    lie = LIES[name]
+    control = await _takes_lies(stage, lie, browser)
+    async with stage.cast():
+        broken, figures = await _defended(stage, [lie], browser)
+    return Outcome(control, broken, figures)
+
+
+async def half_polluters(stage: Stage) -> Outcome:
+    """Two liars among four: who is honest is not taken for one of them."""
+    lie = LIES["a flipped bit"]
+    control = await _takes_lies(stage, lie, "chromium")
+    async with stage.cast():
+        broken, figures = await _defended(stage, [lie, HONEST, lie, HONEST], "chromium")
+    return Outcome(control, broken, figures)
+
+
+async def spot(stage: Stage) -> Outcome:
+    """Nobody signs: some pieces are compared with the CDN. It bounds a liar, it does not keep it out (SECURITY.md)."""
+    lie = LIES["a flipped bit"]
+    control = await _takes_lies(stage, lie, "chromium")
+    async with stage.cast():
+        victim = await stage.viewer("victim", "spot")
+        await stage.joined(1)
+        peer = await stage.peer(Feeder(stage.truth, TRACKS, lie))
+        lost = await _happens(lambda: peer.deeds["lost"] > 0, LOSS_S)
+        given = await stage.given(victim)
+        broken = [] if lost else ["the liar was never found out"]
+        return Outcome(control, broken, {"wrong segments before it was found": len(given.wrong), "of": given.segments})
+
+
+async def _takes_lies(stage: Stage, lie: Lie, browser: BrowserName) -> bool:
+    """Whether a viewer without the defence is given what is not the content's."""
+    async with stage.cast():
+        viewer = await stage.viewer("victim", "off", browser)
+        await stage.joined(1)
+        await stage.peer(Feeder(stage.truth, TRACKS, lie))
+        return await _given_wrong(stage, viewer)
+
+
+async def _given_wrong(stage: Stage, viewer: Viewer) -> bool:
+    async def wrong() -> bool:
+        return bool((await stage.given(viewer)).wrong)
+
+    try:
+        await wait_until(wrong, CONTROL_S, "the player is given something wrong")
+    except NeverTrue:
+        return False
+    return True
+
+
+async def _happens(what: object, timeout_s: float) -> bool:
+    async def there() -> bool:
+        return bool(what())  # type: ignore[operator]
+
+    try:
+        await wait_until(there, timeout_s, "it happens")
+    except NeverTrue:
+        return False
+    return True
+
+
+async def _defended(
+    stage: Stage, lies: Sequence[Lie], browser: BrowserName
+) -> tuple[list[str], dict[str, Figure]]:
+    mode: Mode = "signed"
+    victim = await stage.viewer("victim", mode, browser)
+    await stage.joined(1)
+    peers = [await stage.peer(Feeder(stage.truth, TRACKS, lie)) for lie in lies]
+    liars = [peer for peer, lie in zip(peers, lies, strict=True) if lie is not HONEST]
+    honest_ones = [peer for peer in peers if peer not in liars]
+    witness = await stage.viewer("witness", mode)
+    lost = await _happens(lambda: all(peer.deeds["lost"] for peer in liars), LOSS_S)
+    for liar in liars:
+        await liar.redial()
+    await wait_playing(victim)
+    await wait_playing(witness)
+    await asyncio.sleep(max(WATCH_S, REDIAL_S))
+
+    broken: list[str] = []
+    for viewer in (victim, witness):
+        status, given = await viewer.status(), await stage.given(viewer)
+        if given.wrong:
+            broken.append(f"{viewer.name} was given {len(given.wrong)} wrong segments, first {given.wrong[0]}")
+        if status.stalls or any(error.startswith("fatal") for error in status.player_errors):
+            broken.append(f"{viewer.name}: {status.stalls} stalls, errors {status.player_errors[:3]}")
+    if not lost:
+        broken.append("a liar was not hung up on")
+    if any(liar.deeds["opened"] > 1 or liar.deeds["offers after a loss"] for liar in liars):
+        broken.append("a liar was taken again")
+    if any(peer.deeds["lost"] for peer in honest_ones):
+        broken.append("an honest peer was hung up on")
+    if honest_ones and not any(peer.sent[10] for peer in honest_ones):
+        broken.append("nothing was taken of the honest peers")
+    figures: dict[str, Figure] = {
+        "segments": (await stage.given(victim)).segments + (await stage.given(witness)).segments,
+        "pieces liars sent": sum(peer.sent[10] for peer in liars),
+        "victim from peers": (await victim.status()).bytes("fromPeers"),
+    }
+    return broken, figures
