@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
-from websockets.typing import Origin, Subprotocol
+from websockets.typing import Subprotocol
 
 from peerpool.core import constants as c
 from tests import wire_reference as wire
@@ -123,17 +123,22 @@ class Link:
 
 
 class HostilePeer:
-    """One socket at the tracker and its links. `limit` is how many viewers it has to do with; others are declined."""
+    """One socket at the tracker and its links.
 
-    def __init__(self, port: int, content: str, conduct: Conduct, *, limit: int = 1, origin: str = "") -> None:
-        self.conduct, self.limit = conduct, limit
+    It has to do with one viewer, `target`, which it dials: without one the first that the tracker names, or "" for
+    whoever offers first. Everybody else is declined. `alias` is the peer id it says it has.
+    """
+
+    def __init__(self, port: int, content: str, conduct: Conduct, *, target: str | None = None, alias: str = "") -> None:
+        self.conduct, self.target, self.alias = conduct, target, alias
         self.session = secrets.token_hex(8)
         self.peer = "0" * c.PEER_ID_HEX_CHARS
         self.sent: Counter[int] = Counter()  # by frame type
         self.heard: Counter[int] = Counter()
         self.deeds: Counter[str] = Counter()  # links opened and lost, offers and declines after a loss
-        self.accused: list[dict[str, Any]] = []
-        self._port, self._content, self._origin = port, content, origin
+        self.joined = asyncio.Event()
+        self.told_neighbours: list[str] = []
+        self._port, self._content = port, content
         self._links: dict[str, Link] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._socket: ClientConnection | None = None
@@ -148,7 +153,6 @@ class HostilePeer:
         self._socket = await connect(
             f"ws://127.0.0.1:{self._port}/signal",
             subprotocols=[Subprotocol(c.PROTOCOL)],
-            origin=Origin(self._origin) if self._origin else None,
             compression=None,
         )
         await self.signal({"type": "join", "content": self._content, "session": self.session})
@@ -183,17 +187,22 @@ class HostilePeer:
                 await asyncio.sleep(0.01)
         return count
 
-    async def redial(self) -> None:
-        """Offer again to everybody it lost."""
-        for other, link in list(self._links.items()):
-            if not link.is_open:
-                self._dial(other)
+    def dial(self) -> None:
+        """Offer to the target, first or again."""
+        assert self.target
+        link = self._links[self.target] = Link(self.target, self)
+
+        async def dial(target: str) -> None:
+            await self.signal({"type": "offer", "to": target, "sdp": await link.offer()})
+
+        self._spawn(dial(self.target))
 
     # ---- from links ----
 
     def link_opened(self, link: Link) -> None:
         self.deeds["opened"] += 1
-        hello = {"type": HELLO, "version": c.WIRE_VERSION, "session": self.session, "peer": self.peer, "flags": 0}
+        hello = {"type": HELLO, "version": c.WIRE_VERSION, "session": self.session, "flags": 0}
+        hello["peer"] = self.alias or self.peer
         for frame in (wire.encode(hello), *self.conduct.opened(self.session)):
             link.send(frame)
 
@@ -222,11 +231,14 @@ class HostilePeer:
         other = str(message.get("from", ""))
         match message["type"]:
             case "welcome":
-                self.peer = message["peer"]
-                for neighbour in message["neighbours"][: self.limit]:
-                    self._dial(neighbour)
+                self.peer, self.told_neighbours = message["peer"], message["neighbours"]
+                if self.target is None and message["neighbours"]:
+                    self.target = message["neighbours"][0]
+                if self.target:
+                    self.dial()
+                self.joined.set()
             case "offer":
-                self.deeds["offers after a loss"] += self.deeds["lost"] > 0
+                self.deeds["offers after a loss"] += self.deeds["lost"] > 0 and other == self.target
                 self._spawn(self._answer(other, message["sdp"]))
             case "answer" if other in self._links:
                 self._spawn(self._links[other].take("answer", message["sdp"]))
@@ -234,20 +246,12 @@ class HostilePeer:
                 self._links[other].candidate(message["candidate"])
             case "decline":
                 self.deeds["declined"] += 1
-                self._links.pop(other, None)
             case "error":
                 self.deeds[f"error {message['code']}"] += 1
 
-    def _dial(self, other: str) -> None:
-        link = self._links[other] = Link(other, self)
-
-        async def dial() -> None:
-            await self.signal({"type": "offer", "to": other, "sdp": await link.offer()})
-
-        self._spawn(dial())
-
     async def _answer(self, other: str, sdp: str) -> None:
-        if other not in self._links and len(self._links) >= self.limit:
+        self.target = self.target or other
+        if other != self.target:
             await self.signal({"type": "decline", "to": other})
             return
         link = self._links[other] = Link(other, self)

@@ -8,9 +8,11 @@ came through an honest viewer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import secrets
+from collections.abc import Callable, Sequence
 from typing import Final
 
+from e2e.attack.hostile_peer import PIECE, HostilePeer
 from e2e.attack.lies import HONEST, LIES, Feeder, Lie
 from e2e.attack.outcomes import Figure, Outcome
 from e2e.attack.stage import TRACKS, Mode, Stage
@@ -72,6 +74,29 @@ async def spot(stage: Stage) -> Outcome:
         return Outcome(control, broken, {"wrong segments before it was found": len(given.wrong), "of": given.segments})
 
 
+async def framed(stage: Stage) -> Outcome:
+    """A liar says it has the peer id of an honest one: the honest one must not pay for it, nor the liar get away."""
+    lie = LIES["a flipped bit"]
+    control = await _takes_lies(stage, lie, "chromium")
+    async with stage.cast():
+        await stage.viewer("victim", "signed")
+        await stage.joined(1)
+        innocent = await stage.bystander(Feeder(stage.truth, TRACKS))
+        victim = next(iter(innocent.told_neighbours))
+        liar = await stage.peer(Feeder(stage.truth, TRACKS, lie), target=victim, alias=innocent.peer)
+        lost = await _happens(lambda: liar.deeds["lost"] > 0, LOSS_S)
+        innocent.target = victim
+        innocent.dial()
+        taken = await _happens(lambda: innocent.deeds["opened"] > 0, LOSS_S)
+        liar.session = secrets.token_hex(8)  # a new browser it says, over the socket that was found out
+        liar.dial()
+        again = await _happens(lambda: liar.deeds["opened"] > 1, REDIAL_S)
+        broken = [] if lost else ["the liar was not hung up on"]
+        broken += [] if taken else ["the honest one is not taken any more"]
+        broken += ["the liar was taken again under the peer id it has at the tracker"] if again else []
+        return Outcome(control, broken, {"honest one declined": innocent.deeds["declined"]})
+
+
 async def _takes_lies(stage: Stage, lie: Lie, browser: BrowserName) -> bool:
     """Whether a viewer without the defence is given what is not the content's."""
     async with stage.cast():
@@ -92,9 +117,9 @@ async def _given_wrong(stage: Stage, viewer: Viewer) -> bool:
     return True
 
 
-async def _happens(what: object, timeout_s: float) -> bool:
+async def _happens(what: Callable[[], bool], timeout_s: float) -> bool:
     async def there() -> bool:
-        return bool(what())  # type: ignore[operator]
+        return what()
 
     try:
         await wait_until(there, timeout_s, "it happens")
@@ -103,19 +128,27 @@ async def _happens(what: object, timeout_s: float) -> bool:
     return True
 
 
+def found_out(peer: HostilePeer) -> bool:
+    """Whether a viewer has hung up on it."""
+    return peer.deeds["lost"] > 0
+
+
 async def _defended(
     stage: Stage, lies: Sequence[Lie], browser: BrowserName
 ) -> tuple[list[str], dict[str, Figure]]:
     mode: Mode = "signed"
     victim = await stage.viewer("victim", mode, browser)
     await stage.joined(1)
-    peers = [await stage.peer(Feeder(stage.truth, TRACKS, lie)) for lie in lies]
+    peers: list[HostilePeer] = []
+    for lie in lies:
+        target = peers[0].target if peers else None
+        peers.append(await stage.peer(Feeder(stage.truth, TRACKS, lie), target=target))
     liars = [peer for peer, lie in zip(peers, lies, strict=True) if lie is not HONEST]
     honest_ones = [peer for peer in peers if peer not in liars]
     witness = await stage.viewer("witness", mode)
-    lost = await _happens(lambda: all(peer.deeds["lost"] for peer in liars), LOSS_S)
+    lost = await _happens(lambda: all(found_out(peer) for peer in liars), LOSS_S)
     for liar in liars:
-        await liar.redial()
+        liar.dial()
     await wait_playing(victim)
     await wait_playing(witness)
     await asyncio.sleep(max(WATCH_S, REDIAL_S))
@@ -127,17 +160,17 @@ async def _defended(
             broken.append(f"{viewer.name} was given {len(given.wrong)} wrong segments, first {given.wrong[0]}")
         if status.stalls or any(error.startswith("fatal") for error in status.player_errors):
             broken.append(f"{viewer.name}: {status.stalls} stalls, errors {status.player_errors[:3]}")
-    if not lost:
+    if not lost and any(peer.sent[PIECE] and not found_out(peer) for peer in liars):  # who was asked for nothing told no lie
         broken.append("a liar was not hung up on")
     if any(liar.deeds["opened"] > 1 or liar.deeds["offers after a loss"] for liar in liars):
         broken.append("a liar was taken again")
     if any(peer.deeds["lost"] for peer in honest_ones):
         broken.append("an honest peer was hung up on")
-    if honest_ones and not any(peer.sent[10] for peer in honest_ones):
+    if honest_ones and not any(peer.sent[PIECE] for peer in honest_ones):
         broken.append("nothing was taken of the honest peers")
     figures: dict[str, Figure] = {
         "segments": (await stage.given(victim)).segments + (await stage.given(witness)).segments,
-        "pieces liars sent": sum(peer.sent[10] for peer in liars),
+        "pieces liars sent": sum(peer.sent[PIECE] for peer in liars),
         "victim from peers": (await victim.status()).bytes("fromPeers"),
     }
     return broken, figures

@@ -66,16 +66,23 @@ class Stage:
         self.viewers.append(viewer)
         return viewer
 
-    async def peer(self, conduct: Conduct, *, limit: int = 1) -> HostilePeer:
-        """Send in a hostile peer, and wait until it is connected to a viewer."""
-        peer = HostilePeer(self.bed.tracker.port, self.truth.content, conduct, limit=limit)
-        self.peers.append(peer)
-        await peer.start()
+    async def peer(self, conduct: Conduct, *, target: str | None = None, alias: str = "") -> HostilePeer:
+        """Send in a hostile peer, and wait until it is connected to its target: one of the viewers, or the given."""
+        peer = await self.bystander(conduct, target=target, alias=alias)
 
         async def connected() -> bool:
             return peer.deeds["opened"] > 0
 
         await wait_until(connected, 15, "the hostile peer is connected to a viewer")
+        return peer
+
+    async def bystander(self, conduct: Conduct, *, target: str | None = "", alias: str = "") -> HostilePeer:
+        """Send in a peer that has joined, and dials nobody yet unless it is told a target."""
+        port = self.bed.tracker.port
+        peer = HostilePeer(port, self.truth.content, conduct, target=target, alias=alias)
+        self.peers.append(peer)
+        await peer.start()
+        await asyncio.wait_for(peer.joined.wait(), 10)
         return peer
 
     async def joined(self, count: int) -> None:
