@@ -7,15 +7,18 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from email.message import Message
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from peerpool.app import create_app
+from peerpool.core.errors import KeyFileError
+from peerpool.keys import new_key, write_key
 from peerpool.pages import Pages
 from peerpool.settings import DemoStream, Settings
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.servers import ROOT, ServerProcess
+from tests.servers import ROOT, ServerProcess, join, running_server
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -108,3 +111,17 @@ def test_posting_is_not_for_this_server(server: ServerProcess) -> None:
 
 def test_two_apps_do_not_share_metrics() -> None:
     assert create_app(Settings()).state.hub is not create_app(Settings()).state.hub
+
+
+def test_an_open_tracker_with_keys_has_clients_take_signed_pieces_only(tmp_path: Path) -> None:
+    keys = {str(tmp_path / name): new_key() for name in ("new.pem", "old.pem")}
+    for path, key in keys.items():
+        write_key(Path(path), key)
+    with running_server(DIGEST_KEYS=json.dumps(list(keys))) as server, server.native() as client:
+        told = join(client, "ab" * 20)["integrity"]
+    assert told == {"mode": "signed", "keys": [key.public_hex for key in keys.values()], "digests": ""}
+
+
+def test_an_app_does_not_start_without_a_key_it_was_told_of(tmp_path: Path) -> None:
+    with pytest.raises(KeyFileError):
+        create_app(Settings(digest_keys=[str(tmp_path / "gone.pem")]))

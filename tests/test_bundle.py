@@ -27,6 +27,8 @@ def checkout(tmp_path: Path) -> Path:
     (js / "global.js").write_text(
         'import { answer } from "./index.js";\nwindow.PeerPool = { answer, version: PEERPOOL_VERSION };\n'
     )
+    (js / "notice.js").write_text("export const notice = 1;\n")
+    (js / "crypto.js").write_text("export const sha256 = 1;\n")
     (js / "pages" / "demo.js").write_text("demo();\n")
     (js / "bundle-budget.json").write_text('{"peerpool.js": {"gzip_bytes": 500}}')
     (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
@@ -47,7 +49,8 @@ def get(assets: Assets, path: str, **headers: str) -> Response:
 def test_build_makes_every_file_and_measures_it(checkout: Path, out: Path) -> None:
     manifest = bundle.build(checkout, out)
     assert set(manifest) == {
-        "peerpool.js", "peerpool.js.map", "peerpool.esm.js", "peerpool.esm.js.map", "pages/demo.js", "pages/hls.min.js",
+        "peerpool.js", "peerpool.js.map", "peerpool.esm.js", "peerpool.esm.js.map", "peerpool-crypto.js",
+        "peerpool-crypto.js.map", "peerpool-notice.js", "peerpool-notice.js.map", "pages/demo.js", "pages/hls.min.js",
         "pages/hls.LICENSE",
     }  # fmt: skip
     assert bundle.load_manifest(out) == manifest

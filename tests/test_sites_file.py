@@ -21,13 +21,8 @@ def written(path: Path, text: str) -> Path:
 
 def test_sites_are_read_with_their_defaults(tmp_path: Path) -> None:
     [site] = read_sites(written(tmp_path / "sites.toml", GOOD))
-    assert (site.id, site.contents, site.tokens, site.enabled, site.ramp_percent) == (
-        "news",
-        ["*"],
-        "required",
-        True,
-        100,
-    )
+    assert (site.id, site.contents, site.tokens, site.enabled) == ("news", ["*"], "required", True)
+    assert (site.ramp_percent, site.holdout_percent) == (100, 0)
     assert find_site([site], "news") is site
     with pytest.raises(ConfigError, match="there are: news"):
         find_site([site], "other")

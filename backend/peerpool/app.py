@@ -23,9 +23,11 @@ from peerpool.auth import verify
 from peerpool.core.admission import Gate
 from peerpool.core.errors import ConfigError
 from peerpool.core.limits import Limits
+from peerpool.core.messages import Integrity
 from peerpool.core.sites import Site
 from peerpool.core.tracker import Tracker
 from peerpool.geoip import Locator, WatchedFile
+from peerpool.keys import read_keys
 from peerpool.metrics import Metrics
 from peerpool.pages import Pages
 from peerpool.randomness import TrackerRandom
@@ -48,14 +50,30 @@ ASSET_PATHS = (
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
-    """Return the application. `app.state.hub` is its hub, for the server that drains it."""
+    """Return the application. Raises ConfigError, KeyFileError.
+
+    `app.state.hub` is its hub, for the server that drains it.
+    """
     settings = settings or load_settings()
     limits = Limits(cluster_min=settings.cluster_min, max_site_connections=settings.max_connections_per_address)
     sites = WatchedFile(Path(settings.sites), read_sites) if settings.sites else None
     gate = Gate(verify, sites.content, admits_torrents=settings.open_torrents, limits=limits) if sites else None
     if gate is None:
         log.warning("the tracker is open: anybody may join any swarm; name your sites for production (docs/sites.md)")
-    tracker = Tracker(TrackerRandom(), limits, ice_servers=settings.ice_servers, gate=gate)
+    keys = [key.public_hex for key in read_keys(settings.digest_keys)]
+
+    def integrity_of(_content: str, site: str) -> Integrity | None:
+        # Sites say it in their file. Who gives an open tracker keys has signed what is watched through it.
+        return Integrity("signed", keys) if keys and not site else None
+
+    tracker = Tracker(
+        TrackerRandom(),
+        limits,
+        ice_servers=settings.ice_servers,
+        gate=gate,
+        integrity_of=integrity_of,
+        integrity_keys=keys,
+    )
     locator = Locator(settings.geoip_databases, settings.site_map)
     hub = Hub(tracker, settings.max_connections, locator.locate)
     bus = _bus(hub, settings.redis_url)

@@ -6,6 +6,7 @@ standard library and our errors, because the wheel's build hook runs it before a
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import json
@@ -27,9 +28,12 @@ BUDGET: Final = Path("static/js/bundle-budget.json")
 BUILD_TIMEOUT_S: Final = 60
 HASH_CHARS: Final = 8
 
-# Built file -> source, relative to the checkout, and esbuild's arguments for it.
+NOTICE: Final = "peerpool-notice.js"
+# Built file -> source, relative to the checkout, and esbuild's arguments for it. What others load by name comes first.
 ENTRIES: Final[dict[str, tuple[str, list[str]]]] = {
-    "peerpool.js": ("static/js/global.js", ["--format=iife"]),
+    NOTICE: ("static/js/notice.js", ["--format=esm"]),
+    # A script has no import.meta; io/second-script.js looks for its element first.
+    "peerpool.js": ("static/js/global.js", ["--format=iife", "--define:import.meta.url=undefined"]),
     "peerpool.esm.js": ("static/js/index.js", ["--format=esm"]),
     # Loaded by pages without a secure context alone, which have no crypto.subtle.
     "peerpool-crypto.js": ("static/js/crypto.js", ["--format=esm"]),
@@ -37,8 +41,10 @@ ENTRIES: Final[dict[str, tuple[str, list[str]]]] = {
 ESBUILD_ARGS: Final = [
     "--bundle",
     "--minify",
-    # Private members of our classes, which nobody outside the bundle names: a tenth of its size.
-    "--mangle-props=^_[a-z]",
+    # Private members of our classes, and what has one of our units in its name, where nobody outside the bundle names it:
+    # a tenth of its size. hls.js has such names too.
+    "--mangle-props=^_[a-z]|[a-z]Ms$",
+    "--reserve-props=^max(TimeToFirstByte|LoadTime)Ms$",
     "--alias:global/window=./static/js/io/window.js",
     "--target=es2020",
     "--sourcemap",
@@ -53,12 +59,17 @@ PLAYER_LICENSE: Final = Path("node_modules/hls.js/LICENSE")
 
 @dataclass(frozen=True, slots=True)
 class BundledFile:
-    """One file of the bundle. `digest` is the start of its SHA-256 in hex, the hash in its hashed name."""
+    """One file of the bundle.
+
+    `digest` is the start of its SHA-256 in hex, the hash in its hashed name; `integrity` is its SHA-384 as Subresource
+    Integrity has it.
+    """
 
     name: str
     size_bytes: int
     gzip_bytes: int
     digest: str
+    integrity: str
 
     @property
     def hashed_name(self) -> str:
@@ -85,8 +96,13 @@ def build(root: Path, out: Path = BUNDLED) -> Manifest:
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     try:
+        defines: list[str] = []
         for name, (source, args) in ENTRIES.items():
-            _run_esbuild(root, [str(esbuild), source, *ESBUILD_ARGS, *args, f"--outfile={staging / name}"])
+            _run_esbuild(root, [str(esbuild), source, *ESBUILD_ARGS, *defines, *args, f"--outfile={staging / name}"])
+            if name == NOTICE:
+                notice = _measured(staging, staging / name)
+                defines.append(f'--define:PEERPOOL_NOTICE_FILE="{notice.hashed_name}"')
+                defines.append(f'--define:PEERPOOL_NOTICE_INTEGRITY="{notice.integrity}"')
         _copy_pages(root, staging)
         manifest = {file.name: file for file in _measure(staging)}
         listed = {name: asdict(file) for name, file in manifest.items()}
@@ -105,7 +121,10 @@ def load_manifest(out: Path = BUNDLED) -> Manifest:
         raise BundleError("the browser bundle is missing: run `npm ci && peerpool bundle`") from None
     except ValueError:
         raise BundleError(f"{out / MANIFEST} is damaged: run `peerpool bundle`") from None
-    return {name: BundledFile(**fields) for name, fields in listed.items()}
+    try:
+        return {name: BundledFile(**fields) for name, fields in listed.items()}
+    except (AttributeError, TypeError):
+        raise BundleError(f"{out / MANIFEST} is of another version: run `peerpool bundle`") from None
 
 
 def is_stale(root: Path, out: Path = BUNDLED) -> bool:
@@ -170,10 +189,15 @@ def _move_in(staging: Path, out: Path, names: list[str]) -> None:
 def _measure(out: Path) -> Iterator[BundledFile]:
     for path in sorted(out.rglob("*")):
         if path.is_file():
-            data = path.read_bytes()
-            name = path.relative_to(out).as_posix()
-            digest = hashlib.sha256(data).hexdigest()[:HASH_CHARS]
-            yield BundledFile(name, len(data), len(gzip.compress(data, 9, mtime=0)), digest)
+            yield _measured(out, path)
+
+
+def _measured(out: Path, path: Path) -> BundledFile:
+    data = path.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()[:HASH_CHARS]
+    integrity = f"sha384-{base64.b64encode(hashlib.sha384(data).digest()).decode()}"
+    gzip_bytes = len(gzip.compress(data, 9, mtime=0))
+    return BundledFile(path.relative_to(out).as_posix(), len(data), gzip_bytes, digest, integrity)
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""The `peerpool` command: serve, geoip, token, bundle, constants.
+"""The `peerpool` command: serve, token, keys, sign, geoip, bundle, constants.
 
 Exit codes: 0 done, 1 it did not work (the text says what to do), 2 the command line or a setting is wrong.
 """
@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import argparse
 import resource
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -53,6 +55,26 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--redis", metavar="URL", help="share swarms with other trackers over this Redis")
     serve.add_argument("--config", type=Path, help="settings file (default ./peerpool.toml if there is one)")
     serve.set_defaults(run=_serve)
+
+    keys = commands.add_parser("keys", help="make keys that sign records of segments")
+    new = keys.add_subparsers(title="commands", required=True).add_parser("new", help="make a key")
+    new.add_argument("file", type=Path, help="where to write it; a file that is there is left alone")
+    new.set_defaults(run=_keys_new)
+
+    sign = commands.add_parser("sign", help="write signed records of an HLS folder's segments beside them")
+    sign.add_argument("folder", type=Path, help="the folder that the manifest is in")
+    sign.add_argument("--key", type=Path, required=True, help="the key, from `peerpool keys new`")
+    sign.add_argument(
+        "--content",
+        required=True,
+        help="content name: host and path of the manifest as players ask for it, or data-content",
+    )
+    sign.add_argument(
+        "--url", default="", help="URL of the manifest as players ask for it, where --content is not that"
+    )
+    sign.add_argument("--watch", action="store_true", help="go on with what changes, until Ctrl-C (live folders)")
+    sign.add_argument("--force", action="store_true", help="sign again what has a good record")
+    sign.set_defaults(run=_sign)
 
     geoip = commands.add_parser("geoip", help="look into the databases that say where addresses are")
     check = geoip.add_subparsers(title="commands", required=True).add_parser(
@@ -145,6 +167,33 @@ def _raise_file_limit() -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
+
+
+def _keys_new(args: argparse.Namespace) -> int:
+    from peerpool.keys import new_key, write_key  # noqa: PLC0415
+
+    key = new_key()
+    write_key(args.file, key)
+    print(f"{args.file}  (keep it secret; its public half, which clients are told, is)\n{key.public_hex}")
+    return 0
+
+
+def _sign(args: argparse.Namespace) -> int:
+    from peerpool.keys import read_key  # noqa: PLC0415
+    from peerpool.signing import FolderSigner, Progress  # noqa: PLC0415
+
+    signer = FolderSigner(args.folder, read_key(args.key), args.content, args.url, force=args.force)
+    progress = Progress(sys.stderr)
+    if args.watch:
+        ended = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: ended.set())
+        summary = signer.watch(progress, ended.is_set)
+    else:
+        summary = signer.run(progress)
+    for line in summary.lines():
+        print(line)
+    return 0 if summary.is_whole else EXIT_FAILED
 
 
 def _geoip_check(args: argparse.Namespace) -> int:

@@ -65,6 +65,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     sites: str = ""
     # With `sites`: whether clients of /announce, who can name no site, may still share among themselves.
     open_torrents: bool = False
+    # Key files (`peerpool keys new`) whose records of segments clients are to trust, and the first of which signs here.
+    # Name a new key first and keep the old one behind it until nothing that it signed is played any more.
+    digest_keys: list[str] = field(default_factory=list)
     # Who presents it as a bearer may use the operator's API below /api; without one the API is off.
     admin_token: str = ""
     # critical, error, warning, info or debug.

@@ -3,6 +3,7 @@
  * clock. It obeys commands and holds no policy.
  */
 
+import { MAX_NAME_CHARS, MAX_TOKEN_CHARS } from "./core/constants.js";
 import { contentId } from "./core/identity.js";
 import { Membership } from "./core/membership.js";
 import { PeerNode } from "./core/peer-node.js";
@@ -35,15 +36,22 @@ import { TrackerSocket } from "./io/tracker-socket.js";
  * @property {number} uploadBytesPerMs
  * @property {number} [uploadRatioMax]  without one there is none
  * @property {number} neighbours  wanted
+ * @property {import("./core/candidates.js").Addresses} [addresses]  that neighbours may learn; all by default
+ * @property {string | null} [site]  the page's, at the tracker
+ * @property {string | TokenSource | null} [token]
  */
+
+/** Makes a token for one join; null joins without. @typedef {() => string | null | Promise<string | null>} TokenSource */
 
 export class Engine {
   /** @param {string} name  content name @param {EngineOptions} options */
-  constructor(name, { tracker, session, storeBytes, uploadBytesPerMs, uploadRatioMax = Number.POSITIVE_INFINITY, neighbours }) {
+  constructor(name, options) {
+    const { tracker, session, storeBytes, uploadBytesPerMs, uploadRatioMax = Number.POSITIVE_INFINITY, neighbours } = options;
     this.content = contentId(name);
     const { content } = this;
+    this._options = options;
     this._node = new PeerNode({ session, content, storeBytes, uploadBytesPerMs, uploadRatioMax, random: Math.random }, now());
-    this._membership = new Membership(this.content, session, neighbours, Math.random);
+    this._membership = new Membership(content, session, neighbours, Math.random, termsOf(name, options));
     this._socket = new TrackerSocket(tracker, {
       opened: () => this._turn((at) => this._membership.socketOpened(at)),
       received: (message) => this._turn((at) => this._membership.messageReceived(message, at)),
@@ -114,6 +122,11 @@ export class Engine {
     this._turn((at) => this._node.visibilityChanged(hidden, at));
   }
 
+  /** Another cap of uploads from now on. @param {number} bytesPerMs */
+  limitUploads(bytesPerMs) {
+    this._turn(() => this._node.limitUploads(bytesPerMs));
+  }
+
   /** The player shows its first frame: the page has time for more connections now. */
   settled() {
     this._turn((at) => this._membership.settled(at));
@@ -144,11 +157,8 @@ export class Engine {
   /** What `PeerPool.stats()` says of one content. */
   stats() {
     const { ledger, neighbourCount, clusterSize } = this._node;
-    const { state: membership } = this._membership;
-    const alone = membership === "joined" ? "alone" : membership === "refused" ? "refused" : "joining";
-    const state = neighbourCount > 0 ? "sharing" : alone;
     return {
-      state: /** @type {"sharing" | "alone" | "joining" | "refused"} */ (state),
+      state: neighbourCount > 0 ? "sharing" : aloneState(this._membership),
       content: this.content,
       peerId: this._membership.peer,
       neighbours: neighbourCount,
@@ -283,6 +293,12 @@ export class Engine {
       case "clustered":
         this._node.clustered(command, now());
         break;
+      case "needToken":
+        tokenOf(this._options.token).then((token) => this._turn(() => this._membership.tokenReady(token)));
+        break;
+      case "noRelay":
+        warnOfNoRelay();
+        break;
       case "reportDue":
         this._membership.report(this._node.report(this._stalls));
         break;
@@ -326,17 +342,21 @@ export class Engine {
   /** @param {number} link @param {RTCIceServer[]} iceServers @returns {PeerConnection | null} null where the browser refuses */
   _connect(link, iceServers) {
     try {
-      const connection = new PeerConnection(iceServers, {
-        signal: (signal) => this._turn(() => this._membership.localSignal(link, signal)),
-        opened: () =>
-          this._turn((at) => {
-            this._node.neighbourOpened(link, this._membership.offeredByUs(link), at);
-            this._membership.linkOpened(link, at);
-          }),
-        received: (bytes) => this._turn((at) => this._node.frameReceived(link, bytes, at)),
-        drained: () => this._turn((at) => this._tellBuffered(at)),
-        closed: () => this._closed(link),
-      });
+      const connection = new PeerConnection(
+        iceServers,
+        {
+          signal: (signal) => this._turn(() => this._membership.localSignal(link, signal)),
+          opened: () =>
+            this._turn((at) => {
+              this._node.neighbourOpened(link, this._membership.offeredByUs(link), at);
+              this._membership.linkOpened(link, at);
+            }),
+          received: (bytes) => this._turn((at) => this._node.frameReceived(link, bytes, at)),
+          drained: () => this._turn((at) => this._tellBuffered(at)),
+          closed: () => this._closed(link),
+        },
+        this._options.addresses ?? "all",
+      );
       this._connections.set(link, connection);
       return connection;
     } catch {
@@ -353,4 +373,42 @@ export class Engine {
       this._membership.linkClosed(link, at);
     });
   }
+}
+
+/** @param {Membership} membership  of who has no neighbours @returns {"alone" | "joining" | "refused" | "off" | "banned" | "holdout" | "no-relay"} */
+function aloneState({ state, apart }) {
+  if (state === "joined") return apart ?? "alone";
+  return state === "refused" || state === "off" || state === "banned" ? state : "joining";
+}
+
+/**
+ * The name of what is watched is told only where a site is to let it in; else a tracker knows its hash.
+ * @param {string} name @param {EngineOptions} options @returns {import("./core/membership.js").Terms}
+ */
+function termsOf(name, { site, token, addresses }) {
+  const told = (site || token) && name.length <= MAX_NAME_CHARS ? { name } : {};
+  const claims = { ...(site ? { site } : {}), ...told, ...(typeof token === "string" ? { token } : {}) };
+  return { claims, asksToken: typeof token === "function", relayOnly: addresses === "relay" };
+}
+
+/** @param {EngineOptions["token"]} source @returns {Promise<string | null>} never rejected: the tracker decides what comes of none */
+async function tokenOf(source) {
+  try {
+    const token = typeof source === "function" ? await source() : null;
+    if (token === null || token === undefined) return null;
+    if (typeof token === "string" && token.length <= MAX_TOKEN_CHARS) return token;
+    throw new TypeError(`PeerPool: a token is a string of at most ${MAX_TOKEN_CHARS} characters`);
+  } catch (error) {
+    reportError(error); // the page's bug
+    return null;
+  }
+}
+
+let warned = false;
+
+/** Once a page. */
+function warnOfNoRelay() {
+  // biome-ignore lint/suspicious/noConsole: for whoever set up the page; nothing else would tell
+  if (!warned) console.warn("PeerPool: addresses is 'relay', and the tracker names no TURN server: nothing is shared");
+  warned = true;
 }

@@ -10,8 +10,12 @@ import * as PeerPool from "./index.js";
 const script = /** @type {HTMLScriptElement | null} */ (document.currentScript);
 PeerPool.configure({
   ...(script?.src ? { tracker: new URL(script.src).origin } : {}),
-  ...(script?.dataset.tracker ? { tracker: script.dataset.tracker } : {}),
-  ...(script?.dataset.content ? { content: script.dataset.content } : {}),
+  ...Object.fromEntries(
+    ["tracker", "content", "consent", "site", "token"].flatMap((name) => {
+      const value = script?.dataset[name];
+      return value ? [[name, value]] : [];
+    }),
+  ),
 });
 
 /** @type {Window & { PeerPool?: typeof PeerPool, Hls?: HlsClass }} */

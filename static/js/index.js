@@ -7,6 +7,7 @@
  * PeerPool.attach(hls); // before hls.loadSource(...)
  */
 
+import { loadNotice } from "./io/second-script.js";
 import { attachHls } from "./players/hlsjs.js";
 import { Pool } from "./pool.js";
 
@@ -33,6 +34,24 @@ export function configure(options) {
  */
 export function attach(hls, options) {
   attachHls(pool, hls, options);
+}
+
+/**
+ * The viewer's answer to whether this browser may share; `false` stops it at once. Both are remembered (docs/privacy.md).
+ * @param {boolean} [granted]  without one it only says what is remembered
+ * @returns {"granted" | "denied" | "unasked"}
+ */
+export function consent(granted) {
+  return pool.consent(granted);
+}
+
+/**
+ * Shows a small notice that asks for consent, unless it was asked for; with `reopen` in any case, to change one's mind.
+ * @param {import("./notice.js").NoticeOptions} [options]
+ * @returns {Promise<void>} when it is shown, or need not be; rejected if its script cannot be had
+ */
+export async function notice(options = {}) {
+  if (options.reopen || pool.consent() === "unasked") (await loadNotice()).showNotice((granted) => pool.consent(granted), options);
 }
 
 /** @returns {{ version: string } & ReturnType<Pool["stats"]>} totals since the page loaded */

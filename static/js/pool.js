@@ -3,8 +3,11 @@
  */
 
 import { defaultStoreBytes, storeAllowance } from "./core/allowance.js";
+import { MAX_SITE_CHARS, MAX_TOKEN_CHARS } from "./core/constants.js";
 import { hex } from "./core/identity.js";
 import { Engine } from "./engine.js";
+import { ConsentStore } from "./io/consent-store.js";
+import { cellular, savesData, watchLine } from "./io/metered-line.js";
 import { deviceMemoryGib, pageHidden, watchPage } from "./io/page-lifecycle.js";
 
 /**
@@ -16,6 +19,12 @@ import { deviceMemoryGib, pageHidden, watchPage } from "./io/page-lifecycle.js";
  * @property {number} uploadLimitBps  most bits a second sent to neighbours; 0 sends nothing, Infinity is no limit
  * @property {number} uploadRatioMax  most bytes sent for each received; Infinity is no limit
  * @property {number} neighbours  connections wanted, 1 to 16
+ * @property {"implied" | "required"} consent  required: nothing is shared, and no connection of ours made, before the viewer has said yes
+ * @property {boolean} uploadOnCellular  whether anything is sent to neighbours over a line of a phone, where the browser tells which it is
+ * @property {import("./core/candidates.js").Addresses} addresses  that neighbours may learn: all; public, none of the viewer's own network;
+ *   relay, none but that of the tracker's TURN server
+ * @property {string | null} site  public id at a tracker that admits by site, at most 64 characters
+ * @property {string | import("./engine.js").TokenSource | null} token  for such a tracker, at most 2048 characters; a function is called before each join
  */
 
 /** @type {Options} */
@@ -27,6 +36,11 @@ const DEFAULTS = {
   uploadLimitBps: 20e6, // several viewers at a common bitrate; a home uplink's own limit is usually below
   uploadRatioMax: 8, // above what a swarm asks of anybody for long; nobody is to carry a crowd
   neighbours: 8, // enough sources that one leaving is not felt, few enough that each is worth its cost
+  consent: "implied", // a page that has asked in its own way need not ask again
+  uploadOnCellular: false, // it is paid for by volume, more often than not
+  addresses: "all", // who is in one network finds the other there
+  site: null,
+  token: null,
 };
 
 /** @typedef {"segment"} EventName */
@@ -56,6 +70,11 @@ export class Pool {
     /** Until the page runs again; null while it does. @type {Promise<void> | null} */
     this._suspended = null;
     this._wake = () => {};
+    this._consent = new ConsentStore(() => this._obey());
+    watchLine(() => {
+      for (const engine of this._engines.values()) engine.limitUploads(this._uploadBytesPerMs);
+      this._obey();
+    });
     watchPage({
       visibilityChanged: (hidden) => {
         for (const engine of this._engines.values()) engine.visibilityChanged(hidden);
@@ -71,13 +90,39 @@ export class Pool {
    */
   configure(options) {
     this.options = checked({ ...this.options, ...options });
-    if (this.options.enabled) this.leaveUnused();
-    else this.stop();
+    this._obey();
   }
 
-  /** Whether anything may be shared: switched on, a tracker known, and WebRTC there. */
+  /**
+   * The viewer's answer. It is obeyed at once, by other pages of this origin too, and remembered.
+   * @param {boolean} [granted]  without one nothing changes
+   * @returns {import("./io/consent-store.js").Consent} what is remembered now
+   */
+  consent(granted) {
+    if (granted !== undefined) {
+      this._consent.answer(granted === true); // what is no yes is none
+      this._obey();
+    }
+    return this._consent.state;
+  }
+
+  /** Whether anything may be shared: switched on, agreed to, a tracker known, no data to be saved, and WebRTC there. */
   get active() {
-    return !this._suspended && this.options.enabled && this.options.tracker !== "" && typeof RTCPeerConnection === "function";
+    const { enabled, consent, tracker } = this.options;
+    const { state } = this._consent;
+    const agreed = state === "granted" || (state === "unasked" && consent === "implied");
+    return !this._suspended && enabled && agreed && tracker !== "" && !savesData() && typeof RTCPeerConnection === "function";
+  }
+
+  /** What is shared is what may be shared now. */
+  _obey() {
+    if (!this.active) return this.stop();
+    this.leaveUnused();
+    for (const { content } of this.players) if (content) this.engine(content);
+  }
+
+  get _uploadBytesPerMs() {
+    return cellular() && !this.options.uploadOnCellular ? 0 : this.options.uploadLimitBps / 8000;
   }
 
   /**
@@ -91,14 +136,17 @@ export class Pool {
       this._scarce = true;
       this._retire(name, existing);
     } else if (existing) return existing.broken ? null : existing;
-    const { tracker, cacheBytes, uploadLimitBps, uploadRatioMax, neighbours } = this.options;
+    const { tracker, cacheBytes, uploadRatioMax, neighbours, addresses, site, token } = this.options;
     const engine = new Engine(name, {
       tracker: signalUrl(tracker),
       session: this.session,
       storeBytes: storeAllowance(cacheBytes, this._scarce),
-      uploadBytesPerMs: uploadLimitBps / 8000,
+      uploadBytesPerMs: this._uploadBytesPerMs,
       uploadRatioMax,
       neighbours,
+      addresses,
+      site,
+      token,
     });
     this._engines.set(name, engine);
     if (pageHidden()) engine.visibilityChanged(true);
@@ -143,7 +191,7 @@ export class Pool {
     if (!this._suspended) return;
     this._suspended = null;
     this._wake();
-    for (const { content } of this.players) if (content) this.engine(content);
+    this._obey();
   }
 
   /** Totals over all contents; state and ids of the latest. */
@@ -215,6 +263,7 @@ function checked(options) {
       throw new TypeError(`PeerPool: there is no option "${key}"; there are ${Object.keys(DEFAULTS).join(", ")}`);
   }
   const { tracker, enabled, content, cacheBytes, uploadLimitBps, uploadRatioMax, neighbours } = options;
+  const { consent, uploadOnCellular, addresses, site, token } = options;
   if (tracker !== "") signalUrl(tracker);
   if (typeof enabled !== "boolean") throw new TypeError("PeerPool: enabled is true or false");
   if (content !== null && (typeof content !== "string" || content === ""))
@@ -223,6 +272,13 @@ function checked(options) {
   if (!(uploadLimitBps >= 0)) throw new TypeError("PeerPool: uploadLimitBps is a number of bits a second, 0 or more");
   if (!(uploadRatioMax >= 0)) throw new TypeError("PeerPool: uploadRatioMax is a number, 0 or more");
   if (!Number.isInteger(neighbours) || neighbours < 1 || neighbours > 16) throw new TypeError("PeerPool: neighbours is 1 to 16");
+  if (!["implied", "required"].includes(consent)) throw new TypeError("PeerPool: consent is implied or required");
+  if (typeof uploadOnCellular !== "boolean") throw new TypeError("PeerPool: uploadOnCellular is true or false");
+  if (!["all", "public", "relay"].includes(addresses)) throw new TypeError("PeerPool: addresses is all, public or relay");
+  if (site !== null && (!/^[\w-]+$/.test(site) || site.length > MAX_SITE_CHARS))
+    throw new TypeError(`PeerPool: site is at most ${MAX_SITE_CHARS} letters, digits, _ and -, or null`);
+  if (token !== null && typeof token !== "function" && !(typeof token === "string" && token.length <= MAX_TOKEN_CHARS))
+    throw new TypeError(`PeerPool: token is a function, a string of at most ${MAX_TOKEN_CHARS} characters, or null`);
   return options;
 }
 

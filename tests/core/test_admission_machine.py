@@ -36,8 +36,8 @@ class AdmissionMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.rules = {name: site(id=name) for name in IDS}
-        self.tracker = Tracker(random.Random(3), LIMITS, gate=Gate(verify, list(self.rules.values()), limits=LIMITS))
+        self.in_force = {name: site(id=name) for name in IDS}
+        self.tracker = Tracker(random.Random(3), LIMITS, gate=Gate(verify, list(self.in_force.values()), limits=LIMITS))
         self.next_id = 1
         self.pages: dict[int, str] = {}
         self.joined: dict[int, tuple[str, str, bool]] = {}  # site, peer id, shares
@@ -68,7 +68,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         asked = self.joining
         assert asked is not None
         assert self.pages[connection] == PAGES[0]
-        rules = self.rules[asked.site or ""]
+        rules = self.in_force[asked.site or ""]
         assert rules.enabled
         assert asked.token in GOOD_TOKENS or (asked.token is None and rules.tokens == "optional")
         drawn = draw(rules.id, asked.session)
@@ -113,10 +113,10 @@ class AdmissionMachine(RuleBasedStateMachine):
     def say(self, connection: int, pick: int, kind: int) -> None:
         ids = sorted(peer_id for _, peer_id, _ in self.joined.values()) or ["f" * 20]
         to = ids[pick % len(ids)]
-        message: m.ClientMessage = [
+        messages: list[m.ClientMessage] = [
             m.Offer(to, "s"), m.Answer(to, "s"), m.Accuse(to), m.Want(5), m.Report(1, 2, 3, 4, 0)
-        ][kind]  # fmt: skip
-        self.obey(connection, self.tracker.message_received(connection, message, self.now))
+        ]  # fmt: skip
+        self.obey(connection, self.tracker.message_received(connection, messages[kind], self.now))
 
     @rule(connection=sockets)
     def leave(self, connection: int) -> None:
@@ -136,11 +136,11 @@ class AdmissionMachine(RuleBasedStateMachine):
         holdout=st.sampled_from([0, 50]),
     )
     def reload(self, ids: set[str], *, enabled: bool, tokens: str, ramp: int, holdout: int) -> None:
-        self.rules = {
+        self.in_force = {
             name: site(id=name, enabled=enabled, tokens=tokens, ramp_percent=ramp, holdout_percent=holdout)
             for name in sorted(ids)
         }
-        self.tracker.sites_changed(list(self.rules.values()))
+        self.tracker.sites_changed(list(self.in_force.values()))
 
     @rule(seconds=st.sampled_from([0.0, 0.1, 1.0, 61.0]))
     def wait(self, seconds: float) -> None:
@@ -152,7 +152,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         self.obey(None, self.tracker.tick(self.now))
         assert self.tracker.next_deadline() > self.now, "tick left something undone"
         for connection, (name, _, _) in self.joined.items():
-            rules: Site | None = self.rules.get(name)
+            rules: Site | None = self.in_force.get(name)
             assert rules is not None, connection
             assert rules.enabled
 

@@ -1,6 +1,6 @@
 /** Stand-ins for the page that the library's shells live in. */
 
-/** @typedef {{ hide: (hidden: boolean) => void, tell: (event: string) => void, tellDocument: (event: string) => void }} Page */
+/** @typedef {{ hide: (hidden: boolean) => void, tell: (event: string) => void, tellDocument: (event: string) => void, tellStorage: (key: string | null) => void }} Page */
 
 /** Runs with a document and a window that can be hidden and told of. @param {(page: Page) => Promise<void> | void} run */
 export async function withPage(run) {
@@ -17,6 +17,7 @@ export async function withPage(run) {
       },
       tell: (event) => void window.dispatchEvent(new Event(event)),
       tellDocument,
+      tellStorage: (key) => void window.dispatchEvent(Object.assign(new Event("storage"), { key })),
     });
   } finally {
     delete globals.document;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { CONSENT_KEY } from "../../static/js/io/consent-store.js";
 import { Pool } from "../../static/js/pool.js";
 import { withPage } from "./page.js";
 
@@ -14,6 +15,13 @@ test("an option that does not exist, or cannot be so, is a clear error and chang
     [{ uploadLimitBps: Number.NaN }, /uploadLimitBps/],
     [{ uploadRatioMax: -1 }, /uploadRatioMax/],
     [{ neighbours: 17 }, /neighbours/],
+    [{ consent: "maybe" }, /consent/],
+    [{ uploadOnCellular: 1 }, /uploadOnCellular/],
+    [{ addresses: "none" }, /addresses/],
+    [{ site: "a b" }, /site/],
+    [{ site: "s".repeat(65) }, /site/],
+    [{ token: "t".repeat(2049) }, /token/],
+    [{ token: 5 }, /token/],
   ])) {
     assert.throws(() => pool.configure(options), word);
   }
@@ -164,4 +172,143 @@ test("an engine that memory has run out for hands its requests back, and the nex
     assert.ok(next && next !== engine);
     assert.equal(pool.engine("a"), next);
   });
+});
+
+/** localStorage of one origin, as one of its pages sees it. */
+class FakeStorage {
+  /** @type {Map<string, string>} */
+  values = new Map();
+  denied = false;
+  full = false;
+  _touch(writes = false) {
+    if (this.denied || (writes && this.full)) throw new DOMException("denied", writes ? "QuotaExceededError" : "SecurityError");
+  }
+  /** @param {string} key */
+  getItem(key) {
+    this._touch();
+    return this.values.get(key) ?? null;
+  }
+  /** @param {string} key @param {string} value */
+  setItem(key, value) {
+    this._touch(true);
+    this.values.set(key, value);
+  }
+  /** @param {string} key */
+  removeItem(key) {
+    this._touch();
+    this.values.delete(key);
+  }
+}
+
+/** @param {(given: { pool: Pool, page: import("./page.js").Page, storage: FakeStorage }) => Promise<void> | void} run */
+async function withStorage(run) {
+  const globals = /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (globalThis));
+  const storage = new FakeStorage();
+  globals.localStorage = storage;
+  try {
+    await withPool((pool, page) => run({ pool, page, storage }));
+  } finally {
+    delete globals.localStorage;
+  }
+}
+
+test("where consent is required nothing is opened before it is given, and a player that runs shares from then on", async () => {
+  await withStorage(({ pool, storage }) => {
+    pool.configure({ consent: "required" });
+    pool.players.add({ content: "a" });
+    assert.equal(pool.engine("a"), null);
+    assert.deepEqual([DeafSocket.open.size, pool.consent(), pool.stats().state], [0, "unasked", "off"]);
+    assert.equal(pool.consent(true), "granted");
+    assert.equal(DeafSocket.open.size, 1);
+    assert.equal(storage.values.get(CONSENT_KEY), "granted");
+  });
+});
+
+test("who declines is out at once, is remembered, and the player loads what it asked for", async () => {
+  await withStorage(async ({ pool, storage }) => {
+    const engine = pool.engine("a");
+    /** @type {string[]} */
+    const heard = [];
+    engine?.request(source, performance.now() + 60_000, answers(heard));
+    assert.equal(DeafSocket.open.size, 1);
+    assert.equal(pool.consent(false), "denied");
+    assert.equal(DeafSocket.open.size, 0);
+    await turnOfEvents();
+    assert.deepEqual(heard, ["refused"]);
+    assert.equal(pool.engine("a"), null);
+    assert.equal(storage.values.get(CONSENT_KEY), "denied");
+    const next = new Pool(); // the next page: an opt-out holds where consent is implied, too
+    next.configure({ tracker: "https://tracker.example", consent: "implied" });
+    assert.deepEqual([next.engine("a"), next.consent()], [null, "denied"]);
+  });
+});
+
+test("what is no yes is none", async () => {
+  await withStorage(({ pool }) => {
+    assert.equal(pool.consent(/** @type {any} */ ("yes")), "denied");
+  });
+});
+
+test("pages of one origin follow each other's answer", async () => {
+  await withStorage(({ pool, page, storage }) => {
+    pool.players.add({ content: "a" });
+    pool.engine("a");
+    storage.values.set(CONSENT_KEY, "denied");
+    page.tellStorage("other");
+    assert.equal(DeafSocket.open.size, 1);
+    page.tellStorage(CONSENT_KEY);
+    assert.equal(DeafSocket.open.size, 0);
+    storage.values.set(CONSENT_KEY, "granted");
+    page.tellStorage(CONSENT_KEY);
+    assert.equal(DeafSocket.open.size, 1);
+    pool.configure({ consent: "required" });
+    storage.values.clear();
+    page.tellStorage(null);
+    assert.equal(DeafSocket.open.size, 0);
+  });
+});
+
+test("where storage is denied or full the answer holds for the page, and an older one does not stand", async () => {
+  await withStorage(({ pool, storage }) => {
+    pool.consent(true);
+    storage.full = true;
+    assert.equal(pool.consent(false), "denied");
+    assert.equal(storage.values.has(CONSENT_KEY), false);
+    storage.denied = true;
+    assert.equal(pool.consent(), "denied");
+    assert.equal(pool.consent(true), "granted");
+    assert.ok(pool.engine("a"));
+  });
+});
+
+test("on a line paid by volume nothing is uploaded unless the page says so, and none is used where data is saved", async () => {
+  const line = Object.assign(new EventTarget(), { type: "wifi", saveData: false });
+  const original = Object.getOwnPropertyDescriptor(globalThis, "navigator");
+  Object.defineProperty(globalThis, "navigator", { configurable: true, value: { connection: line } });
+  const change = (/** @type {Partial<typeof line>} */ values) => {
+    Object.assign(line, values);
+    line.dispatchEvent(new Event("change"));
+  };
+  try {
+    await withPool((pool) => {
+      pool.players.add({ content: "a" });
+      const limits = /** @type {number[]} */ ([]);
+      const engine = pool.engine("a");
+      assert.ok(engine);
+      engine.limitUploads = (bytesPerMs) => void limits.push(bytesPerMs);
+      change({ type: "cellular" });
+      change({ type: "wifi" });
+      assert.deepEqual(limits, [0, pool.options.uploadLimitBps / 8000]);
+      pool.configure({ uploadOnCellular: true });
+      change({ type: "cellular" });
+      assert.equal(limits.at(-1), pool.options.uploadLimitBps / 8000);
+      change({ saveData: true });
+      assert.deepEqual([DeafSocket.open.size, pool.engine("a")], [0, null]);
+      change({ saveData: false });
+      assert.equal(DeafSocket.open.size, 1);
+    });
+  } finally {
+    if (original) Object.defineProperty(globalThis, "navigator", original);
+    else delete (/** @type {Record<string, unknown>} */ (/** @type {unknown} */ (globalThis)).navigator);
+  }
 });

@@ -12,8 +12,7 @@
     |   |-- Unauthorized           closes the socket: the token is not good
     |   |-- Off                    closes the socket: sharing is switched off for this viewer
     |   |   `-- Banned             neighbours say that it, or somebody on its line, sent wrong bytes
-    |   |-- Malformed              bytes that are no signed record, text that is no playlist we follow
-    |   `-- FetchFailed            an origin gave what is not taken; `reason` is counted
+    |   `-- Malformed              bytes that are no signed record, text that is no playlist we follow
     `-- OurError                   this installation is wrong: the operator reads it, with what to do
         |-- ConfigError            a setting is unknown or out of bounds
         |-- ListenError            the address is in use or not ours
@@ -93,15 +92,6 @@ class Unauthorized(TheirError):
 
 class Malformed(TheirError):
     """Bytes that are no signed record (ADR 12), or text that is no playlist we follow; the text says why."""
-
-
-class FetchFailed(TheirError):
-    """An origin cannot be reached, is not allowed, or gave what is not taken."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        """`reason` is one of `FETCH_REASONS` in core/watch.py: a label of a metric."""
-        super().__init__(message)
-        self.reason = reason
 
 
 class Off(TheirError):

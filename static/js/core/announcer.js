@@ -99,6 +99,12 @@ export class Announcer {
     if (this._rumours.passesOn(claim, nowMs)) this._announce({ ...claim, hops: claim.hops + 1 }, (other) => other !== from);
   }
 
+  /** We upload no longer: nobody is to ask us, or to wait for us. @param {Iterable<SegmentRef>} held @param {Iterable<Download>} running */
+  withdraw(held, running) {
+    this.dropped([...held]);
+    for (const download of running) this.abandon(download);
+  }
+
   /** Tells a newcomer all of it. @param {Neighbour} neighbour @param {Iterable<SegmentRef>} held @param {Iterable<Download>} running */
   introduce(neighbour, held, running) {
     if (!this._neighbourhood.uploads) return;

@@ -3,17 +3,30 @@
  * whose offer to take, when to give up on either.
  *
  *   in   start, stop, socketOpened/Closed, messageReceived (the tracker's), localSignal (ICE and SDP of ours),
- *        linkOpened/Closed, renamed, timerFired
+ *        linkOpened/Closed, renamed, tokenReady, timerFired
  *   out  takeCommands()
  *
  * Links (links.js) are its connections, by ids of our own.
  */
 
-import { CELLS_MAX, CLOSE_UNAUTHORIZED, ERROR_NOT_JOINED, EXCEPT_MAX, REPORT_INTERVAL_MS, WANT_MAX } from "./constants.js";
+import {
+  CELLS_MAX,
+  CLOSE_OFF,
+  CLOSE_UNAUTHORIZED,
+  ERROR_BANNED,
+  ERROR_NOT_JOINED,
+  ERROR_OFF,
+  ERROR_UNAUTHORIZED,
+  EXCEPT_MAX,
+  REPORT_INTERVAL_MS,
+  WANT_MAX,
+} from "./constants.js";
 import { Heartbeat } from "./heartbeat.js";
 import { integrityPolicy } from "./integrity.js";
 import { Links } from "./links.js";
 import {
+  AWAY_MAX_MS,
+  AWAY_MS,
   BANNED_MAX,
   CLUSTER_SIZE_MAX,
   DIALS_AT_ONCE,
@@ -25,6 +38,9 @@ import {
   RECONNECT_LONG_MS,
   RECONNECT_SHORT_CAP_MS,
   SETTLE_MS,
+  TOKEN_RETRIES_MAX,
+  TOKEN_RETRY_FACTOR,
+  TOKEN_RETRY_MS,
   WANT_AGAIN_MS,
 } from "./tuning.js";
 
@@ -43,10 +59,20 @@ import {
  * @typedef {{ type: "clustered" } & Clustering} ClusteredCommand
  * @typedef {JoinedCommand | ClusteredCommand} SwarmCommand
  * @typedef {{ type: "reportDue" }} ReportDueCommand  call `report` with the totals since the last
- * @typedef {SocketCommand | SendMessageCommand | DialCommand | AcceptCommand | AnsweredCommand | CandidateCommand | HangUpCommand | SwarmCommand | ReportDueCommand} MembershipCommand
+ * @typedef {{ type: "needToken" }} NeedTokenCommand  call `tokenReady` with another one of the page's
+ * @typedef {{ type: "noRelay" }} NoRelayCommand  the tracker names no TURN server, and nothing else may be used
+ * @typedef {SocketCommand | NeedTokenCommand | NoRelayCommand | SendMessageCommand | DialCommand | AcceptCommand | AnsweredCommand | CandidateCommand | HangUpCommand | SwarmCommand | ReportDueCommand} MembershipCommand
  */
 
-/** @typedef {"idle" | "connecting" | "joining" | "joined" | "waiting" | "refused"} MembershipState */
+/** @typedef {"idle" | "connecting" | "joining" | "joined" | "waiting" | "refused" | "off" | "banned"} MembershipState */
+
+/**
+ * On what terms it joins.
+ * @typedef {object} Terms
+ * @property {{ site?: string, name?: string, token?: string }} [claims]  what `join` says of the page
+ * @property {boolean} [asksToken]  the page has a function that makes tokens: another for each join
+ * @property {boolean} [relayOnly]  neighbours may learn no address of ours: without a TURN server there are none
+ */
 
 export class Membership {
   /**
@@ -54,12 +80,22 @@ export class Membership {
    * @param {string} session  16 hex digits
    * @param {number} wanted  neighbours to have
    * @param {() => number} random  uniform in [0, 1)
+   * @param {Terms} [terms]
    */
-  constructor(content, session, wanted, random) {
+  constructor(content, session, wanted, random, { claims = {}, asksToken = false, relayOnly = false } = {}) {
     this.content = content;
     this.session = session;
     this.wanted = wanted;
     this._random = random;
+    this._claims = { ...claims };
+    this._asksToken = asksToken;
+    this._relayOnly = relayOnly;
+    /** What there must be before it can join. */
+    this._has = { socket: false, token: false };
+    /** Tokens refused in a row. */
+    this._refusals = 0;
+    /** Why it is joined and has no neighbours: the tracker keeps it to compare with, or there is no relay. @type {"holdout" | "no-relay" | null} */
+    this.apart = null;
     /** @type {MembershipState} */
     this.state = "idle";
     /** Our id at the tracker. @type {string | null} */
@@ -109,9 +145,23 @@ export class Membership {
 
   /** Joins, and stays joined until stop. */
   start() {
-    if (this.state !== "idle") return;
+    if (this.state === "idle") this._connect();
+  }
+
+  _connect() {
     this.state = "connecting";
+    this._has = { socket: false, token: !this._asksToken };
     this._commands.push({ type: "openSocket" });
+    if (this._asksToken) this._commands.push({ type: "needToken" });
+  }
+
+  /** The page's function has given one. @param {string | null} token  null for none */
+  tokenReady(token) {
+    if (this.state !== "connecting") return;
+    if (token === null) delete this._claims.token;
+    else this._claims.token = token;
+    this._has.token = true;
+    this._join();
   }
 
   /** Leaves, and hangs up on everybody. */
@@ -120,7 +170,7 @@ export class Membership {
     if (this.state !== "idle") this._commands.push({ type: "closeSocket" });
     this.state = "idle";
     this._sleep();
-    for (const link of this._links.all()) this._hangUp(link.id);
+    this._hangUpAll();
   }
 
   // ---- in: the socket ----
@@ -129,12 +179,15 @@ export class Membership {
   socketOpened(nowMs) {
     if (this.state !== "connecting") return;
     this._heartbeat.start(nowMs);
+    this._has.socket = true;
     this._join();
   }
 
+  /** As soon as all is there. */
   _join() {
+    if (!this._has.socket || !this._has.token) return;
     this.state = "joining";
-    this._send({ type: "join", content: this.content, session: this.session, want: this._room() });
+    this._send({ type: "join", content: this.content, session: this.session, want: this._room(), ...this._claims });
   }
 
   /**
@@ -143,16 +196,40 @@ export class Membership {
    * @param {number} [code]  the WebSocket close code; without one it never opened, or ended without a word
    */
   socketClosed(nowMs, code) {
-    if (this.state === "idle" || this.state === "waiting" || this.state === "refused") return;
-    if (code === CLOSE_UNAUTHORIZED) {
-      this._sleep();
-      this.state = "refused"; // asking again with the same token would get the same answer
-      return;
-    }
+    if (this.state !== "connecting" && this.state !== "joining" && this.state !== "joined") return;
+    if (code === CLOSE_UNAUTHORIZED) return this._refused(nowMs);
+    if (code === CLOSE_OFF) return this._sentAway({ type: "error", code: ERROR_OFF }, nowMs);
     this._lostMs ??= nowMs;
     const capMs = nowMs - this._lostMs < RECONNECT_LONG_MS ? RECONNECT_SHORT_CAP_MS : RECONNECT_LONG_CAP_MS;
     const stepMs = Math.min(capMs, RECONNECT_FIRST_MS * 2 ** this._attempt++);
     this._reconnectAfter(stepMs * (0.5 + this._random() / 2), nowMs);
+  }
+
+  /** Asking again with the same token would get the same answer. @param {number} nowMs */
+  _refused(nowMs) {
+    if (this._asksToken && this._refusals < TOKEN_RETRIES_MAX) {
+      const delayMs = TOKEN_RETRY_MS * TOKEN_RETRY_FACTOR ** this._refusals++;
+      this._reconnectAfter(delayMs * (1 + this._random()), nowMs);
+    } else {
+      this._sleep();
+      this.state = "refused";
+    }
+  }
+
+  /** It is not to share, or was banned: all of it ends. @param {Message} message @param {number} nowMs */
+  _sentAway(message, nowMs) {
+    const banned = message.code === ERROR_BANNED;
+    const afterMs = bounded(message.retry_after_ms, banned ? AWAY_MS : INTERVAL_MIN_MS, AWAY_MAX_MS, AWAY_MS);
+    this._hangUpAll();
+    this._alone();
+    this._reconnectAfter(afterMs * (1 + this._random() / 2), nowMs);
+    this.state = banned ? "banned" : "off";
+  }
+
+  /** Nobody is to be waited for. */
+  _alone() {
+    this.clusterSize = 1;
+    this._commands.push({ type: "clustered", cluster: null, clusterSize: 1 });
   }
 
   /** @param {number} delayMs @param {number} nowMs */
@@ -186,7 +263,7 @@ export class Membership {
         this._offered(String(message.from), String(message.sdp), nowMs);
         break;
       case "hint":
-        this._commands.push({ type: "clustered", ...this._clustering(message) });
+        if (!this.apart) this._commands.push({ type: "clustered", ...this._clustering(message) });
         break;
       case "pong":
         this._heartbeat.answered(nowMs);
@@ -298,8 +375,7 @@ export class Membership {
   timerFired(nowMs) {
     if (nowMs >= this._reconnectMs) {
       this._reconnectMs = Number.POSITIVE_INFINITY;
-      this.state = "connecting";
-      this._commands.push({ type: "openSocket" });
+      this._connect();
     }
     if (nowMs >= this._settleMs) {
       this._settleMs = Number.POSITIVE_INFINITY;
@@ -321,9 +397,10 @@ export class Membership {
   _welcomed(message, nowMs) {
     this.state = "joined";
     this.peer = String(message.peer);
-    this._attempt = 0;
+    this._attempt = this._refusals = 0;
     this._lostMs = null;
     this._iceServers = Array.isArray(message.ice_servers) ? message.ice_servers : [];
+    this.apart = message.sharing === false ? "holdout" : this._relayOnly && !this._iceServers.some(isRelay) ? "no-relay" : null;
     const { intervalMs } = this._heartbeat;
     this._heartbeat.intervalMs = bounded(message.ping_interval_ms, INTERVAL_MIN_MS, INTERVAL_MAX_MS, intervalMs);
     this._heartbeat.start(nowMs);
@@ -335,6 +412,11 @@ export class Membership {
     const integrity = integrityPolicy(message.integrity);
     this._commands.push({ type: "joined", peer: this.peer, cells, integrity, ...this._clustering(message) });
     if (this._settledMs === Number.POSITIVE_INFINITY) this._settledMs = this._settleMs = nowMs + SETTLE_MS;
+    if (this.apart) {
+      this._hangUpAll();
+      this._alone();
+      if (this.apart === "no-relay") this._commands.push({ type: "noRelay" });
+    }
     this._spare = peerIds(message.neighbours);
     this._dial(nowMs);
   }
@@ -355,8 +437,14 @@ export class Membership {
 
   /** The tracker did not do what we asked. @param {Message} message @param {number} nowMs */
   _failed(message, nowMs) {
-    if (message.code === ERROR_NOT_JOINED && this.state === "joined") {
-      this._join(); // it has forgotten us
+    if (message.code === ERROR_OFF || message.code === ERROR_BANNED) {
+      this._commands.push({ type: "closeSocket" });
+      this._sentAway(message, nowMs);
+    } else if (message.code === ERROR_UNAUTHORIZED && this.state === "joining") {
+      this._commands.push({ type: "closeSocket" });
+      this._refused(nowMs);
+    } else if (message.code === ERROR_NOT_JOINED && this.state === "joined") {
+      this._joinAgain(); // it has forgotten us
     } else if (this.state === "joining") {
       // Full, or refusing: come back later, and not with everybody else who was sent away.
       const afterMs = bounded(message.retry_after_ms, INTERVAL_MIN_MS, INTERVAL_MAX_MS, RECONNECT_LONG_CAP_MS / 2);
@@ -365,13 +453,21 @@ export class Membership {
     }
   }
 
+  /** On the same socket. */
+  _joinAgain() {
+    this.state = "connecting";
+    this._has.token = !this._asksToken;
+    if (this._asksToken) this._commands.push({ type: "needToken" });
+    this._join();
+  }
+
   /** @param {string} from @param {string} sdp @param {number} nowMs */
   _offered(from, sdp, nowMs) {
     const existing = this._links.with(from);
     // Both dialled at once: the offer of the lower peer id stands, at both ends.
     if (existing && !existing.open && existing.offered && this.peer !== null && from > this.peer) return;
     if (existing && !existing.open) this._hangUp(existing.id);
-    if (existing?.open || this._links.full || this._banned.has(from)) {
+    if (existing?.open || this._links.full || this._banned.has(from) || this.apart) {
       this._send({ type: "decline", to: from });
       return;
     }
@@ -393,7 +489,7 @@ export class Membership {
   /** Offers to as many of the spare as there is room for, a few at a time: each costs the page some of the time its first frame needs. @param {number} nowMs */
   _dial(nowMs) {
     const wanted = nowMs < this._settledMs ? Math.min(this.wanted, FIRST_DIALS) : this.wanted;
-    while (this.state === "joined" && this._links.size < wanted && this._links.pending().length < DIALS_AT_ONCE) {
+    while (this.state === "joined" && !this.apart && this._links.size < wanted && this._links.pending().length < DIALS_AT_ONCE) {
       const peer = this._spare.shift();
       if (peer === undefined) return;
       if (this._links.with(peer) || this._banned.has(peer) || peer === this.peer) continue;
@@ -425,7 +521,11 @@ export class Membership {
   }
 
   _room() {
-    return Math.max(0, Math.min(WANT_MAX, this.wanted - this._links.size));
+    return this.apart ? 0 : Math.max(0, Math.min(WANT_MAX, this.wanted - this._links.size));
+  }
+
+  _hangUpAll() {
+    for (const link of this._links.all()) this._hangUp(link.id);
   }
 
   /** @param {number} id */
@@ -451,6 +551,9 @@ function bounded(value, min, max, fallback) {
 function peerIds(value) {
   return Array.isArray(value) ? value.filter((id) => typeof id === "string") : [];
 }
+
+/** Whether it is a TURN server, of which the browser sends through it. @param {RTCIceServer | null} server */
+const isRelay = (server) => [server?.urls].flat().some((url) => /^turns?:/i.test(String(url)));
 
 /** @param {unknown} value @returns {value is number} */
 const isCell = (value) => typeof value === "number" && Number.isInteger(value) && value >= 0 && value < 2 ** 32;

@@ -5,7 +5,7 @@
  *        neighbourOpened/Closed, frameReceived, drained   from channels
  *        fetchStarted/Received/Finished/Failed            from HTTP
  *        joined, clustered                                from the tracker
- *        visibilityChanged                                from the page
+ *        visibilityChanged, limitUploads                  from the page
  *        timerFired                                       from a clock, at nextTimerMs
  *   out  takeCommands()                                   to all of them
  *
@@ -65,6 +65,7 @@ export class PeerNode {
     this.ledger = new Ledger();
     this._startedMs = nowMs;
     this._uploadBytesPerMs = uploadBytesPerMs;
+    this._hidden = false;
     /** @type {number | null} null until the tracker has said it */
     this._clusterSize = null;
     this._outbox = new Outbox();
@@ -175,10 +176,41 @@ export class PeerNode {
 
   /** Nobody sees it now, or somebody does again: a hidden page holds and sends less, and lets others fetch. @param {boolean} hidden @param {number} nowMs */
   visibilityChanged(hidden, nowMs) {
+    this._hidden = hidden;
     this._uploads.limit(uploadAllowance(this._uploadBytesPerMs, hidden));
     this._neighbourhood.measured(this._uploads.uplinkBytesPerMs, nowMs);
     this._announcer.dropped(this._store.visibilityChanged(hidden));
     this._downloads.visibilityChanged(hidden, nowMs);
+  }
+
+  /**
+   * Another cap from now on, as of another line. Neighbours are told where it makes us give or not: what we hold is ours alone then,
+   * and what they wait for is refused.
+   * @param {number} bytesPerMs  0 to upload nothing
+   */
+  limitUploads(bytesPerMs) {
+    const { enabled } = this._uploads;
+    this._uploadBytesPerMs = bytesPerMs;
+    this._uploads.limit(uploadAllowance(bytesPerMs, this._hidden));
+    if (this._uploads.enabled === enabled) return;
+    if (enabled) this._withdraw();
+    else {
+      this._neighbourhood.uploads = true;
+      for (const neighbour of this._neighbourhood.greeted)
+        this._announcer.introduce(neighbour, this._store.refs(), this._downloads.running);
+    }
+  }
+
+  _withdraw() {
+    this._announcer.withdraw(this._store.refs(), this._downloads.running);
+    this._neighbourhood.uploads = false;
+    for (const [id, queue] of this._uploads.emptied()) {
+      const neighbour = this._neighbourhood.get(id);
+      for (const { ref, key } of neighbour ? queue.filter(firstOfSegment) : []) {
+        const indexes = queue.filter((wanted) => wanted.key === key).map(({ index }) => index);
+        this._refuse(/** @type {Neighbour} */ (neighbour), ref, indexes, REFUSED_NOT_UPLOADING);
+      }
+    }
   }
 
   // ---- in: the player ----
@@ -327,6 +359,7 @@ export class PeerNode {
         break;
       }
       case FRAME.HAVE:
+        neighbour.uploads = true; // who does not says nothing of it
         neighbour.have(frame.group, frame.ranges);
         for (const download of this._downloads.running) {
           if (neighbour.holds(download.ref)) this._downloads.reconsider(download.ref, nowMs);
@@ -340,6 +373,7 @@ export class PeerNode {
         break;
       case FRAME.CLAIM:
         if (frame.claimant === this._neighbourhood.session) break; // our own, come round
+        neighbour.uploads = true;
         neighbour.claimed(frame.ref, nowMs, frame.claimant === neighbour.session);
         if (neighbour.far) break; // its cluster's affair
         this._announcer.passOn(neighbour, frame, nowMs);
@@ -350,6 +384,7 @@ export class PeerNode {
         this._downloads.reconsider(frame.ref, nowMs);
         break;
       case FRAME.PROGRESS:
+        neighbour.uploads = true;
         neighbour.progressed(frame.ref, frame.sizeBytes, frame.ranges, nowMs);
         this._downloads.offered(frame.ref, nowMs);
         break;
@@ -459,6 +494,9 @@ export class PeerNode {
     this.neighbourClosed(neighbour.id, nowMs);
   }
 }
+
+/** @param {{ key: string }} wanted @param {number} at @param {{ key: string }[]} queue */
+const firstOfSegment = ({ key }, at, queue) => queue.findIndex((wanted) => wanted.key === key) === at;
 
 /** Draws nothing. */
 const never = () => 1;

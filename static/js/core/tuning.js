@@ -195,6 +195,17 @@ export const SETTLE_MS = 1000;
 export const DIALS_AT_ONCE = 3;
 /** ICE has failed by then or never ends: it gives up on a pair after some 10 s. */
 export const CONNECT_TIMEOUT_MS = 15000;
+/** Addresses of one neighbour that the browser is given: four networks with IPv4 and IPv6, each with its reflexive and relayed ones, are some twelve. */
+export const CANDIDATES_MAX = 16;
+/** After a refused token the page's function is asked for another after this, drawn from once to twice it; then after so many times that. */
+export const TOKEN_RETRY_MS = 1000;
+export const TOKEN_RETRY_FACTOR = 8;
+/** A function that gives bad tokens so often will go on to. */
+export const TOKEN_RETRIES_MAX = 3;
+/** Who is sent away comes back after this where it was not told when, and after a ban not before. */
+export const AWAY_MS = 600000;
+/** ... and after this at last. */
+export const AWAY_MAX_MS = 86400000;
 /** What a tracker may say: intervals of a second to an hour, clusters up to ten million. */
 export const INTERVAL_MIN_MS = 1000;
 export const INTERVAL_MAX_MS = 3600000;

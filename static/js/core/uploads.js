@@ -164,6 +164,12 @@ export class Uploads {
     return gone;
   }
 
+  /** Nothing that waits will be sent. @returns {[neighbour: number, queue: Wanted[]][]} what that was */
+  emptied() {
+    this._waiting = 0;
+    return [...this._lanes].map(([neighbour, lane]) => [neighbour, lane.queue.splice(0)]);
+  }
+
   /** @param {number} neighbour @param {number} bufferedBytes  what its channel has not sent yet @param {number} nowMs */
   drained(neighbour, bufferedBytes, nowMs) {
     const lane = this._lanes.get(neighbour);

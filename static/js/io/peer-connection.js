@@ -3,6 +3,9 @@
  * and says when both channels are open, what comes through them, and when it is over.
  */
 
+import { CandidateFilter, splitCandidates, withoutAddresses } from "../core/candidates.js";
+import { CANDIDATES_MAX } from "../core/tuning.js";
+
 /** More than this unsent on the control channel: the other side has stopped reading. */
 const CONTROL_BUFFER_MAX_BYTES = 1 << 20;
 /** Below this the bulk channel asks for more. */
@@ -27,15 +30,18 @@ export class PeerConnection {
   /**
    * @param {RTCIceServer[]} iceServers
    * @param {ConnectionEvents} events
+   * @param {import("../core/candidates.js").Addresses} addresses  that the other side may learn
    */
-  constructor(iceServers, events) {
+  constructor(iceServers, events, addresses) {
     this._events = events;
-    this._connection = new RTCPeerConnection({ iceServers });
+    this._addresses = addresses;
+    this._filter = new CandidateFilter(addresses);
+    this._connection = new RTCPeerConnection({ iceServers, iceTransportPolicy: addresses === "relay" ? "relay" : "all" });
     this._control = this._channel("control", 0, true);
     this._bulk = this._channel("bulk", 1, false);
     this._bulk.bufferedAmountLowThreshold = BULK_LOW_WATER_BYTES;
     this._bulk.onbufferedamountlow = () => this._events.drained();
-    /** Candidates that came before the description they belong to. @type {RTCIceCandidateInit[]} */
+    /** Candidates that came before the description they belong to, or before our own. @type {RTCIceCandidateInit[]} */
     this._early = [];
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this._disconnectedTimer = undefined;
@@ -55,7 +61,7 @@ export class PeerConnection {
   /** Takes an offer and makes the answer. @param {string} sdp */
   answer(sdp) {
     this._attempt(async () => {
-      await this._remote({ type: "offer", sdp });
+      await this._remote("offer", sdp);
       await this._connection.setLocalDescription(await this._connection.createAnswer());
       this._describe("answer");
     });
@@ -63,14 +69,13 @@ export class PeerConnection {
 
   /** Takes the answer to our offer. @param {string} sdp */
   answered(sdp) {
-    this._attempt(() => this._remote({ type: "answer", sdp }));
+    this._attempt(() => this._remote("answer", sdp));
   }
 
   /** @param {string} candidate @param {string | null} mid @param {number | null} line */
   candidate(candidate, mid, line) {
-    const init = { candidate, sdpMid: mid, sdpMLineIndex: line };
-    if (!this._connection.remoteDescription) this._early.push(init);
-    else this._addCandidate(init);
+    if (this._early.length < CANDIDATES_MAX) this._early.push({ candidate, sdpMid: mid, sdpMLineIndex: line });
+    this._addCandidates();
   }
 
   /**
@@ -122,30 +127,40 @@ export class PeerConnection {
   /** @param {"offer" | "answer"} type */
   _describe(type) {
     const sdp = this._connection.localDescription?.sdp;
-    if (sdp && !this._over) this._events.signal({ type, sdp });
+    if (sdp && !this._over) this._events.signal({ type, sdp: this._addresses === "all" ? sdp : withoutAddresses(sdp) });
   }
 
   /** @param {RTCIceCandidate | null} candidate  null ends them */
   _trickle(candidate) {
     if (this._over) return;
+    const line = candidate?.candidate && this._filter.ours(candidate.candidate);
+    this._addCandidates();
+    if (line === null) return;
     this._events.signal({
       type: "candidate",
-      candidate: candidate?.candidate ?? "",
+      candidate: line ?? "",
       mid: candidate?.sdpMid ?? null,
       line: candidate?.sdpMLineIndex ?? null,
     });
   }
 
-  /** @param {RTCSessionDescriptionInit} description */
-  async _remote(description) {
-    await this._connection.setRemoteDescription(description);
-    for (const candidate of this._early.splice(0)) this._addCandidate(candidate);
+  /** @param {"offer" | "answer"} type @param {string} described */
+  async _remote(type, described) {
+    const { sdp, candidates } = splitCandidates(described);
+    await this._connection.setRemoteDescription({ type, sdp });
+    for (const candidate of candidates) this.candidate(candidate, null, 0);
+    this._addCandidates();
   }
 
-  /** @param {RTCIceCandidateInit} candidate */
-  _addCandidate(candidate) {
-    // One that does not parse or comes for a closed connection is one path less, not a failure.
-    if (candidate.candidate !== "") this._connection.addIceCandidate(candidate).catch(() => {});
+  /** Gives the browser what it may have by now. */
+  _addCandidates() {
+    if (!this._connection.remoteDescription) return;
+    this._early = this._early.filter((init) => {
+      const verdict = this._filter.theirs(init.candidate ?? "");
+      // One that comes for a closed connection is one path less, not a failure.
+      if (verdict === "take") this._connection.addIceCandidate(init).catch(() => {});
+      return verdict === "wait";
+    });
   }
 
   /** @param {() => Promise<void>} step  of the handshake: if it fails, so does the connection */

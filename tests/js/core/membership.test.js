@@ -348,3 +348,135 @@ test("a report says how far the tracker is, once a ping was answered", () => {
   const [report] = only(membership, "sendMessage");
   assert.equal(/** @type {any} */ (report)?.message.tracker_rtt_ms, 40);
 });
+
+/** @param {import("../../../static/js/core/membership.js").Terms} terms */
+function started(terms) {
+  const membership = new Membership(CONTENT, SESSION, 8, seeded(1), terms);
+  membership.start();
+  return membership;
+}
+
+/** @param {Membership} membership */
+const sent = (membership) => only(membership, "sendMessage").map(({ message }) => message);
+
+test("what the page claims goes with the join", () => {
+  const claims = { site: "news", name: "cdn.example/live.m3u8", token: "t" };
+  const membership = started({ claims });
+  membership.socketOpened(0);
+  assert.deepEqual(sent(membership), [{ type: "join", content: CONTENT, session: SESSION, want: 8, ...claims }]);
+});
+
+test("a token that is made for each join is waited for, whichever of it and the socket comes first", () => {
+  for (const order of ["socket", "token"]) {
+    const membership = started({ claims: { site: "news" }, asksToken: true });
+    assert.deepEqual(
+      commands(membership).map(({ type }) => type),
+      ["openSocket", "needToken"],
+    );
+    if (order === "socket") membership.socketOpened(0);
+    else membership.tokenReady("one");
+    assert.deepEqual(sent(membership), []);
+    if (order === "socket") membership.tokenReady("one");
+    else membership.socketOpened(0);
+    assert.equal(sent(membership)[0]?.token, "one");
+    membership.messageReceived(welcome([]), 1);
+    membership.messageReceived({ type: "error", code: "not_joined", message: "" }, 2);
+    assert.equal(only(membership, "needToken").length, 1);
+    membership.tokenReady(null);
+    const [again] = sent(membership);
+    assert.deepEqual([again?.type, again?.site, again?.token], ["join", "news", undefined]);
+    membership.tokenReady("late");
+    assert.deepEqual(sent(membership), []);
+  }
+});
+
+test("a refused token is made anew after a second, then later and later, then never; a welcome starts over", () => {
+  const membership = started({ asksToken: true });
+  let nowMs = 0;
+  const refuse = () => {
+    commands(membership);
+    membership.socketOpened(nowMs);
+    membership.tokenReady("bad");
+    membership.messageReceived({ type: "error", code: "unauthorized", message: "" }, nowMs);
+    assert.equal(only(membership, "closeSocket").length, 1);
+    membership.socketClosed(nowMs, 4401);
+  };
+  for (const leastMs of [1000, 8000, 64_000]) {
+    refuse();
+    const waitMs = membership.nextTimerMs - nowMs;
+    assert.ok(waitMs >= leastMs && waitMs <= 2 * leastMs, `${waitMs} ms`);
+    nowMs = membership.nextTimerMs;
+    membership.timerFired(nowMs);
+    assert.equal(only(membership, "needToken").length, 1);
+  }
+  refuse();
+  assert.deepEqual([membership.state, membership.nextTimerMs], ["refused", Number.POSITIVE_INFINITY]);
+});
+
+test("a refused token that does not change is not shown again", () => {
+  const membership = started({ claims: { token: "bad" } });
+  membership.socketOpened(0);
+  membership.messageReceived({ type: "error", code: "unauthorized", message: "", retry_after_ms: 1000 }, 0);
+  assert.deepEqual([membership.state, membership.nextTimerMs], ["refused", Number.POSITIVE_INFINITY]);
+});
+
+test("who is sent away hangs up, waits for nobody, and comes back when it may and not with all others", () => {
+  for (const [message, leastMs] of /** @type {const} */ ([
+    [{ type: "error", code: "off", message: "", retry_after_ms: 60_000 }, 60_000],
+    [{ type: "error", code: "banned", message: "", retry_after_ms: 60_000 }, 600_000],
+    [{ type: "error", code: "banned", message: "", retry_after_ms: 7_200_000 }, 7_200_000],
+    [null, 600_000],
+  ])) {
+    const membership = joined([peer(1), peer(2)]);
+    const [open] = only(membership, "dial");
+    membership.linkOpened(open?.link, 0);
+    commands(membership);
+    if (message) membership.messageReceived(message, 10);
+    else membership.socketClosed(10, 4403);
+    const after = commands(membership);
+    assert.equal(after.filter(({ type }) => type === "hangUp").length, 2);
+    assert.ok(after.some(({ type, clusterSize }) => type === "clustered" && clusterSize === 1));
+    assert.equal(membership.state, message?.code ?? "off");
+    membership.socketClosed(11, 4403);
+    const waitMs = membership.nextTimerMs - 10;
+    assert.ok(waitMs >= leastMs && waitMs <= 1.5 * leastMs, `${waitMs} ms`);
+    membership.timerFired(membership.nextTimerMs);
+    assert.equal(only(membership, "openSocket").length, 1);
+  }
+});
+
+test("who is kept to compare with reports, dials nobody, and declines", () => {
+  const membership = joined([], { clusterSize: 9 });
+  commands(membership);
+  membership.messageReceived({ ...welcome([peer(1)], 9), sharing: false }, 5);
+  const after = commands(membership);
+  assert.ok(!after.some(({ type }) => type === "dial"));
+  assert.equal(after.filter(({ type }) => type === "clustered").at(-1)?.clusterSize, 1);
+  membership.messageReceived({ type: "offer", from: peer(3), sdp: "o" }, 6);
+  assert.deepEqual(sent(membership), [{ type: "decline", to: peer(3) }]);
+  membership.messageReceived({ type: "hint", cluster_size: 50 }, 7);
+  membership.messageReceived({ type: "neighbours", neighbours: [peer(4)] }, 7);
+  for (let nowMs = 10; nowMs < 60_000; nowMs += 1000) {
+    membership.timerFired(nowMs);
+    membership.messageReceived({ type: "pong" }, nowMs);
+  }
+  const types = commands(membership).map(({ type, message }) => message?.type ?? type);
+  assert.ok(types.includes("reportDue") && !types.includes("want") && !types.includes("dial") && !types.includes("clustered"));
+  assert.deepEqual([membership.state, membership.apart], ["joined", "holdout"]);
+});
+
+test("where only relays may be used and none is named, nobody is dialled, and it is said", () => {
+  for (const [servers, apart] of /** @type {[unknown, string | null][]} */ ([
+    [[], "no-relay"],
+    [[{ urls: "stun:stun.example" }, null, {}], "no-relay"],
+    [[{ urls: ["stun:stun.example", "turns:turn.example"] }], null],
+  ])) {
+    const membership = started({ relayOnly: true });
+    membership.socketOpened(0);
+    membership.messageReceived({ ...welcome([peer(1)]), ice_servers: servers }, 0);
+    const after = commands(membership).map(({ type }) => type);
+    assert.equal(after.includes("noRelay"), apart !== null);
+    assert.equal(after.includes("dial"), apart === null);
+    assert.equal(membership.apart, apart);
+  }
+});

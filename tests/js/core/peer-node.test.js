@@ -728,3 +728,44 @@ test("a cluster that was not among our cells is one of them from then on", () =>
   const places = sent(node).filter((frame) => frame.type === FRAME.PLACE);
   assert.deepEqual(places.at(-1), { type: FRAME.PLACE, cells: [1, 2, 9], to: 1 });
 });
+
+test("a page that stops uploading takes back what it told, refuses what waits, and goes on asking; when it gives again all is told again", () => {
+  const node = holder({ uploadBytesPerMs: 1 }); // so slow that the second piece waits
+  greet(node);
+  say(node, { type: FRAME.REQUEST, ref, ranges: [[0, 2]] });
+  say(node, { type: FRAME.HAVE, group: { track: ref.track, kind: 0, discontinuity: 0 }, ranges: [[9, 1]] });
+  sent(node);
+  node.limitUploads(0);
+  const withdrawn = sent(node);
+  assert.ok(withdrawn.some((frame) => frame.type === FRAME.DROP));
+  const refusal = withdrawn.find((frame) => frame.type === FRAME.REFUSE);
+  assert.ok(refusal?.type === FRAME.REFUSE && refusal.reason === REFUSED_NOT_UPLOADING);
+  assert.deepEqual(refusal.ranges, [[1, 1]]);
+  node.timerFired(10_000);
+  assert.ok(!sent(node).some((frame) => frame.type === FRAME.PIECE));
+
+  node.request({ ...source, ref: { ...ref, number: 9 } }, 30_000, 10_000);
+  const asked = sent(node);
+  assert.ok(asked.some((frame) => frame.type === FRAME.REQUEST));
+  assert.ok(!asked.some((frame) => frame.type === FRAME.CLAIM));
+  node.visibilityChanged(false, 10_010);
+  say(node, { type: FRAME.REQUEST, ref, ranges: [[0, 1]] });
+  const [again] = sent(node);
+  assert.ok(again?.type === FRAME.REFUSE && again.reason === REFUSED_NOT_UPLOADING);
+
+  node.drained(1, 0, 19_000);
+  node.limitUploads(1e6);
+  assert.ok(sent(node).some((frame) => frame.type === FRAME.HAVE));
+  say(node, { type: FRAME.REQUEST, ref, ranges: [[0, 1]] }, 1, 20_000);
+  assert.ok(sent(node).some((frame) => frame.type === FRAME.PIECE));
+});
+
+test("a neighbour that refused for good and then tells what it holds is asked again", () => {
+  const node = nodeOf();
+  greet(node);
+  const group = { track: ref.track, kind: 0, discontinuity: 0 };
+  say(node, { type: FRAME.REFUSE, ref, reason: REFUSED_NOT_UPLOADING, ranges: [[0, 1]] });
+  say(node, { type: FRAME.HAVE, group, ranges: [[7, 1]] });
+  node.request(source, 30_000, 0);
+  assert.ok(sent(node).some((frame) => frame.type === FRAME.REQUEST));
+});

@@ -166,3 +166,14 @@ test("a lower cap holds at once, without a burst of the higher one, and is what 
   uploads.limit(PIECE_BYTES);
   assert.ok(uploads.uplinkBytesPerMs >= measured);
 });
+
+test("what waits is given back when nothing is to be sent any more", () => {
+  const uploads = uploadsOf({}, [1, 2]);
+  uploads.asked(1, ref, [3, 4]);
+  const emptied = uploads.emptied().map(([neighbour, queue]) => [neighbour, queue.map(({ index }) => index)]);
+  assert.deepEqual(emptied, [
+    [1, [3, 4]],
+    [2, []],
+  ]);
+  assert.equal(uploads.next(0), null);
+});
