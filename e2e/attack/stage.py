@@ -6,7 +6,7 @@ import asyncio
 import functools
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,11 +57,19 @@ class Stage:
         keys = [digest.public_point(self.truth.key).hex()] if mode == "signed" else []
         return {"mode": mode, "keys": keys, "digests": ""}
 
-    async def viewer(self, name: str, mode: Mode, browser: BrowserName = "chromium") -> Viewer:
+    async def viewer(
+        self, name: str, mode: Mode, browser: BrowserName = "chromium", scripts: Sequence[str] = ()
+    ) -> Viewer:
         """Open a viewer, without waiting for its first frame."""
-        script = WELCOME.replace("INTEGRITY", json.dumps(self.integrity(mode)))
+        welcome = WELCOME.replace("INTEGRITY", json.dumps(self.integrity(mode)))
         viewer = await open_viewer(
-            self.browsers, browser, self.bed.demo_url, name, self.src, parameters={"level": LEVEL}, scripts=[script]
+            self.browsers,
+            browser,
+            self.bed.demo_url,
+            name,
+            self.src,
+            parameters={"level": LEVEL},
+            scripts=[welcome, *scripts],
         )
         self.viewers.append(viewer)
         return viewer
