@@ -80,6 +80,7 @@ def encode(frame: Fields) -> bytes:
     if "ranges" in frame:
         body.append(encode_ranges(frame["ranges"]))
     body.append(bytes.fromhex(frame.get("payload", "")))
+    body.append(bytes.fromhex(frame.get("record", "")))
     return b"".join(body)
 
 
@@ -192,6 +193,8 @@ def decode(data: bytes) -> Fields:  # noqa: PLR0912 - a branch a frame type
             frame |= {"uplinkBytesPerMs": reader.varint()}
         case 15:
             frame |= {"cells": reader.cells()}
+        case 16:
+            frame |= {"record": reader.data.hex()}  # tests/digest_reference.py reads it
         case _:
             raise Malformed("unknown type")
     return frame

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,13 +133,18 @@ async def open_viewer(
     *,
     without_webrtc: bool = False,
     parameters: Mapping[str, str | int] | None = None,
+    scripts: Sequence[str] = (),
 ) -> Viewer:
-    """Open the demo page as one more viewer: `script="off"`, `p2p="off"` and `level=N` are parameters of that page."""
+    """Open the demo page as one more viewer: `script="off"`, `p2p="off"` and `level=N` are parameters of that page.
+
+    `scripts` run in it before any of its own.
+    """
     context = await running.new_context(browser)
     try:
         if without_webrtc:
             await context.add_init_script(WITHOUT_WEBRTC)
-        await context.add_init_script(WATCH)
+        for script in (WATCH, *scripts):
+            await context.add_init_script(script)
         viewer = Viewer(name, browser, context, await context.new_page())
         query = urlencode({"src": f"{src}?viewer={name}", "name": name, **(parameters or {})})
         await viewer.page.goto(f"{demo_url}?{query}", wait_until="domcontentloaded")

@@ -1,0 +1,1 @@
+"""Attacks against real servers and real browsers: `make attack`."""
