@@ -71,7 +71,12 @@ async def spot(stage: Stage) -> Outcome:
         lost = await _happens(lambda: peer.deeds["lost"] > 0, LOSS_S)
         given = await stage.given(victim)
         broken = [] if lost else ["the liar was never found out"]
-        return Outcome(control, broken, {"wrong segments before it was found": len(given.wrong), "of": given.segments})
+        return Outcome(
+            control,
+            broken,
+            {"wrong segments before it was found": len(given.wrong), "of": given.segments},
+            awaited=True,
+        )  # by chance, not by design
 
 
 async def framed(stage: Stage) -> Outcome:

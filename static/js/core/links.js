@@ -10,6 +10,7 @@ import { CONNECT_TIMEOUT_MS } from "./tuning.js";
  * @typedef {object} Link
  * @property {number} id
  * @property {string} peer  its id at the tracker, as last heard
+ * @property {string} introducedAs  its id at the tracker when the tracker relayed its first word: what it says later is only its own
  * @property {boolean} offered  whether the offer was ours
  * @property {boolean} open
  * @property {number} startedMs
@@ -56,7 +57,7 @@ export class Links {
 
   /** @param {string} peer @param {boolean} offered @param {number} nowMs @returns {Link} */
   add(peer, offered, nowMs) {
-    const link = { id: this._nextId++, peer, offered, open: false, startedMs: nowMs };
+    const link = { id: this._nextId++, peer, introducedAs: peer, offered, open: false, startedMs: nowMs };
     this._all.set(link.id, link);
     this._wakeMs = null;
     return link;

@@ -357,7 +357,7 @@ export class Membership {
 
   /** The other side sent wrong bytes: it is not dialled or answered any more, and the tracker hears of it if that is proven. @param {number} id @param {boolean} proven */
   banned(id, proven) {
-    const peer = this._links.get(id)?.peer;
+    const peer = this._links.get(id)?.introducedAs; // not the name it gives itself: that may be another's
     if (peer === undefined) return;
     if (this._banned.size >= BANNED_MAX) this._banned.delete(/** @type {string} */ (this._banned.values().next().value));
     this._banned.add(peer);

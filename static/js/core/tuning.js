@@ -233,7 +233,10 @@ export const DIGEST_ATTEMPTS = 3;
 export const DIGEST_PATIENCE_MS = 700;
 /** Digests that a neighbour is remembered to have: more segments are not on their way at once. */
 export const NEIGHBOUR_DIGESTS_MAX = 256;
-/** Where nobody signs, this share of the pieces is compared with the CDN: a quarter of a point of the offload in the simulator. */
+/**
+ * Where nobody signs, this share of the pieces is compared with the CDN: less than a point of the offload. More at first and less of who was
+ * found right would find those who lie now and then later, not sooner.
+ */
 export const SPOT_SHARE = 1 / 100;
 /** ... if it has this long: a check is a round trip to the CDN, and must not make a segment late. */
 export const SPOT_MIN_SPARE_MS = 1500;

@@ -480,3 +480,29 @@ test("where only relays may be used and none is named, nobody is dialled, and it
     assert.equal(membership.apart, apart);
   }
 });
+
+test("who sent wrong bytes is accused by the name the tracker knows it by, not by the one it gives itself", () => {
+  const membership = joined([peer(1)]);
+  commands(membership);
+  membership.renamed(1, peer(7));
+  membership.banned(1, true);
+  const told = only(membership, "sendMessage").map(({ message }) => message);
+  assert.deepEqual(told, [{ type: "accuse", peer: peer(1) }]);
+  membership.linkClosed(1, 0);
+  commands(membership);
+  for (const [from, taken] of /** @type {const} */ ([
+    [peer(1), 0],
+    [peer(7), 1],
+  ])) {
+    membership.messageReceived({ type: "offer", from, sdp: "v=0" }, 60_000);
+    membership.timerFired(60_000);
+    assert.equal(only(membership, "accept").length, taken, from);
+  }
+});
+
+test("who may not have known that it sent wrong bytes is not accused", () => {
+  const membership = joined([peer(1)]);
+  commands(membership);
+  membership.banned(1, false);
+  assert.deepEqual(only(membership, "sendMessage"), []);
+});
