@@ -7,13 +7,13 @@
 
 import { Digest } from "./digest.js";
 import { refKey } from "./identity.js";
+import { keepNewest } from "./newest.js";
 import { DIGEST_ATTEMPTS, DIGEST_RETRY_MS, NEIGHBOUR_PARTIALS_MAX } from "./tuning.js";
 import { FRAME, WireError } from "./wire.js";
 
+/** @typedef {import("./download.js").SegmentSource} SegmentSource */
 /** @typedef {import("./identity.js").SegmentRef} SegmentRef */
 /** @typedef {import("./neighbour.js").Neighbour} Neighbour */
-
-/** @typedef {{ url: string, rangeStart: number | null }} Location  @typedef {{ rangeEnd: number | null } & Location} Place */
 
 /**
  * @typedef {object} DigestEvents
@@ -57,19 +57,20 @@ export class Digests {
     this._base = base;
   }
 
-  /** Asks for the digest of what we have or get from the CDN, unless it is being asked for. @param {SegmentRef} ref @param {Place} place @param {number} nowMs @returns {number} when to ask again; Infinity for never */
-  seek(ref, place, nowMs) {
+  /** Asks for the digest of what we have or get from the CDN, unless it is being asked for. @param {SegmentSource} source @param {number} nowMs @returns {number} when to ask again; Infinity for never */
+  seek(source, nowMs) {
+    const { ref, url } = source;
     const key = refKey(ref);
     const sought = this._sought.get(key) ?? { attempts: 0, againMs: nowMs };
-    if (place.url === "" && this._base === "") return Number.POSITIVE_INFINITY;
+    if (url === "" && this._base === "") return Number.POSITIVE_INFINITY;
     if (nowMs < sought.againMs) return sought.againMs;
     sought.attempts++;
     sought.againMs = Number.POSITIVE_INFINITY;
-    bounded(this._sought, NEIGHBOUR_PARTIALS_MAX);
     this._sought.set(key, sought);
+    keepNewest(this._sought, NEIGHBOUR_PARTIALS_MAX);
     const ticket = this._ticket({ ref, digest: null, from: null });
     const path = [this._base, this._content, ref.track, ref.kind, ref.discontinuity, ref.number].join("/");
-    this._outbox.push({ type: "digest", ticket, url: this._base === "" ? besideMedia(place) : path });
+    this._outbox.push({ type: "digest", ticket, url: this._base === "" ? besideMedia(source) : path });
     return Number.POSITIVE_INFINITY;
   }
 
@@ -98,18 +99,23 @@ export class Digests {
   received(neighbour, record, wanted) {
     const digest = new Digest(record);
     neighbour.knowsDigest(refKey(digest.ref));
-    if (digest.content !== this._content || !this._keys.has(digest.keyId) || !wanted(digest.ref)) return;
+    if (!this._isOurs(digest) || !wanted(digest.ref)) return;
     for (const { from, ref } of this._pending.values()) {
       if (from === neighbour && refKey(ref) === refKey(digest.ref)) return; // one at a time: checking costs more than sending
     }
     this._check({ ref: digest.ref, digest, from: neighbour });
   }
 
+  /** @param {Digest} digest @returns {boolean} whether it is of our content, and said to be signed by a key we believe */
+  _isOurs({ content, keyId }) {
+    return content === this._content && this._keys.has(keyId);
+  }
+
   /** @param {Uint8Array} record @returns {Digest | null} of our content, said to be signed by a key we believe; null for anything else */
   _read(record) {
     try {
       const digest = new Digest(record);
-      return digest.content === this._content && this._keys.has(digest.keyId) ? digest : null;
+      return this._isOurs(digest) ? digest : null;
     } catch (error) {
       if (error instanceof WireError) return null;
       throw error;
@@ -172,20 +178,15 @@ export class Digests {
     }
     const waiting = this._wanted.get(key) ?? new Set();
     waiting.add(neighbour.id);
-    bounded(this._wanted, NEIGHBOUR_PARTIALS_MAX);
     this._wanted.set(key, waiting);
+    keepNewest(this._wanted, NEIGHBOUR_PARTIALS_MAX);
   }
 }
 
-/** @param {Place} place @returns {string} where a publisher's tool puts the record of what is there */
+/** @param {SegmentSource} source @returns {string} where a publisher's tool puts the record of what is there */
 function besideMedia({ url, rangeStart, rangeEnd }) {
   const beside = new URL(url);
   beside.pathname += rangeStart === null ? ".ppd" : `.${rangeStart}-${rangeEnd}.ppd`;
   beside.hash = "";
   return beside.href;
-}
-
-/** Makes room for one more: the oldest goes. @param {Map<string, unknown>} map @param {number} most */
-function bounded(map, most) {
-  if (map.size >= most) map.delete(/** @type {string} */ (map.keys().next().value));
 }

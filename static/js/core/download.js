@@ -139,7 +139,6 @@ export class Download {
    * @param {number} nowMs
    */
   constructor(source, expectedBytes, nowMs) {
-    this.source = source;
     this.ref = source.ref;
     this.key = refKey(source.ref);
     this.groupKey = groupKey(source.ref);
@@ -193,6 +192,11 @@ export class Download {
     this.cdnOnly = false;
     /** Pieces not yet told to the neighbours. @type {number[]} */
     this.untold = [];
+  }
+
+  /** Where it is on the CDN, as last heard. @returns {SegmentSource} */
+  get source() {
+    return /** @type {SegmentSource} */ (this.segment.source);
   }
 
   /** The earliest deadline of all who wait; Infinity when none does. */

@@ -135,7 +135,6 @@ export class Downloads {
 
   /** Where it is on the CDN; of one that was anticipated that was not known. @param {Download} download @param {SegmentSource} source */
   _located(download, source) {
-    download.source = source;
     download.segment.source = source;
     if (source.rangeStart !== null && source.rangeEnd !== null) this._sized(download, source.rangeEnd - source.rangeStart);
   }
@@ -321,8 +320,8 @@ export class Downloads {
     for (const { payload } of download.suspects.values()) this._ledger.wastedBytes += payload.length;
     download.suspects.clear();
     for (const index of [...download.asks.keys()]) this._takeBack(download, index);
-    this._announcer.unclaim(download);
     this._announcer.abandon(download);
+    download.claimed = false;
     download.shared = false;
     this._ledger.wastedBytes += download.segment.resize(download.segment.sizeBytes); // what neighbours sent does not belong to it
   }
@@ -462,9 +461,9 @@ export class Downloads {
 
   /** @param {Download} download @param {number} nowMs */
   _seekDigest(download, nowMs) {
-    const { ref, source, segment, cdnOnly } = download;
+    const { source, segment, cdnOnly } = download;
     if (!this._integrity.signed || segment.digest || cdnOnly) return;
-    const againMs = this._digests.seek(ref, source, nowMs);
+    const againMs = this._digests.seek(source, nowMs);
     if (againMs !== Number.POSITIVE_INFINITY) download.wake(againMs);
   }
 

@@ -6,6 +6,7 @@
  */
 
 import { groupKey } from "./identity.js";
+import { keepNewest } from "./newest.js";
 import { hash32 } from "./suppression.js";
 import { ELECTION_GROUPS_MAX, ELECTION_MEMORY_SEGMENTS } from "./tuning.js";
 
@@ -68,7 +69,7 @@ export class Election {
     const term = this._terms.get(key) ?? { ours: Number.NEGATIVE_INFINITY, others: Number.NEGATIVE_INFINITY };
     this._terms.delete(key);
     this._terms.set(key, term);
-    if (this._terms.size > ELECTION_GROUPS_MAX) this._terms.delete(/** @type {string} */ (this._terms.keys().next().value));
+    keepNewest(this._terms, ELECTION_GROUPS_MAX);
     return term;
   }
 }

@@ -58,7 +58,7 @@ export class Integrity {
     const suspect = { ...piece, heldMs: nowMs };
     if (this.signed) {
       download.suspects.set(index, suspect);
-      if (download.segment.digest) this._hash(download, index, suspect);
+      if (download.segment.digest) this._hash(download, index, suspect.payload, suspect);
     } else if (this.mode === "spot" && comparable && this._spots(download, nowMs)) {
       download.suspects.set(index, suspect);
       this._compare(download, index, suspect);
@@ -74,26 +74,18 @@ export class Integrity {
 
   /** The CDN sent a piece: one that others may have of us. @param {Download} download @param {number} index @param {Uint8Array} payload */
   fetched(download, index, payload) {
-    if (this.signed && download.segment.digest && download.shared) this._outbox.push(this._check(download, index, payload, null));
+    if (this.signed && download.segment.digest && download.shared) this._hash(download, index, payload, null);
   }
 
   /** The digest of a download is there: all that waited for it is checked. @param {Download} download */
   digestFound(download) {
-    for (const [index, suspect] of download.suspects) this._hash(download, index, suspect);
+    for (const [index, suspect] of download.suspects) this._hash(download, index, suspect.payload, suspect);
     download.segment.fetchedPieces((index, payload) => this.fetched(download, index, payload));
   }
 
-  /** @param {Download} download @param {number} index @param {Suspect} suspect */
-  _hash(download, index, suspect) {
-    this._outbox.push(this._check(download, index, suspect.payload, suspect));
-  }
-
-  /**
-   * @param {Download} download @param {number} index @param {Uint8Array} bytes @param {Suspect | null} suspect
-   * @returns {import("./outbox.js").HashCommand}
-   */
-  _check(download, index, bytes, suspect) {
-    return { type: "hash", ticket: this._ticket(download, index, suspect), bytes };
+  /** @param {Download} download @param {number} index @param {Uint8Array} bytes @param {Suspect | null} suspect */
+  _hash(download, index, bytes, suspect) {
+    this._outbox.push({ type: "hash", ticket: this._ticket(download, index, suspect), bytes });
   }
 
   /** @param {Download} download @param {number} index @param {Suspect} suspect */

@@ -24,6 +24,7 @@ import {
 import { Heartbeat } from "./heartbeat.js";
 import { integrityPolicy } from "./integrity.js";
 import { Links } from "./links.js";
+import { keepNewest } from "./newest.js";
 import {
   AWAY_MAX_MS,
   AWAY_MS,
@@ -150,8 +151,14 @@ export class Membership {
 
   _connect() {
     this.state = "connecting";
-    this._has = { socket: false, token: !this._asksToken };
+    this._has.socket = false;
     this._commands.push({ type: "openSocket" });
+    this._needToken();
+  }
+
+  /** The page's own, for this join. */
+  _needToken() {
+    this._has.token = !this._asksToken;
     if (this._asksToken) this._commands.push({ type: "needToken" });
   }
 
@@ -359,8 +366,8 @@ export class Membership {
   banned(id, proven) {
     const peer = this._links.get(id)?.introducedAs; // not the name it gives itself: that may be another's
     if (peer === undefined) return;
-    if (this._banned.size >= BANNED_MAX) this._banned.delete(/** @type {string} */ (this._banned.values().next().value));
     this._banned.add(peer);
+    keepNewest(this._banned, BANNED_MAX);
     if (proven && this.state === "joined") this._send({ type: "accuse", peer });
   }
 
@@ -456,8 +463,7 @@ export class Membership {
   /** On the same socket. */
   _joinAgain() {
     this.state = "connecting";
-    this._has.token = !this._asksToken;
-    if (this._asksToken) this._commands.push({ type: "needToken" });
+    this._needToken();
     this._join();
   }
 

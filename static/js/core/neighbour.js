@@ -5,6 +5,7 @@
 
 import { PIECE_BYTES } from "./constants.js";
 import { groupKey, refKey } from "./identity.js";
+import { keepNewest } from "./newest.js";
 import { RangeSet } from "./range-set.js";
 import { Average } from "./rates.js";
 import {
@@ -81,9 +82,8 @@ export class Neighbour {
   /** @param {string} key  of a segment whose digest it has from now on @returns {boolean} whether it had it */
   knowsDigest(key) {
     if (this._digests.has(key)) return true;
-    if (this._digests.size >= NEIGHBOUR_DIGESTS_MAX)
-      this._digests.delete(/** @type {string} */ (this._digests.values().next().value));
     this._digests.add(key);
+    keepNewest(this._digests, NEIGHBOUR_DIGESTS_MAX);
     return false;
   }
 
@@ -137,11 +137,10 @@ export class Neighbour {
     if (itself) {
       this.revision++;
       this._fetching.add(refKey(ref));
-      if (this._fetching.size > NEIGHBOUR_PARTIALS_MAX)
-        this._fetching.delete(/** @type {string} */ (this._fetching.values().next().value));
+      keepNewest(this._fetching, NEIGHBOUR_PARTIALS_MAX);
     }
-    if (this._claims.size >= NEIGHBOUR_PARTIALS_MAX) this._claims.delete(/** @type {string} */ (this._claims.keys().next().value));
     this._claims.set(refKey(ref), nowMs);
+    keepNewest(this._claims, NEIGHBOUR_PARTIALS_MAX);
   }
 
   /** @param {SegmentRef} ref */
@@ -155,11 +154,9 @@ export class Neighbour {
     let partial = this._partials.get(key);
     if (!partial || partial.sizeBytes !== sizeBytes) {
       this.revision++;
-      if (this._partials.size >= NEIGHBOUR_PARTIALS_MAX) {
-        this._partials.delete(/** @type {string} */ (this._partials.keys().next().value));
-      }
       partial = { sizeBytes, pieces: new RangeSet() };
       this._partials.set(key, partial);
+      keepNewest(this._partials, NEIGHBOUR_PARTIALS_MAX);
     }
     for (const [first, count] of ranges) partial.pieces.add(first, count);
     if (this._claims.has(key)) this._claims.set(key, nowMs); // a claim that moves is a claim that lives

@@ -4,6 +4,7 @@
 
 import { CELLS_MAX, WIRE_VERSION } from "./constants.js";
 import { Neighbour } from "./neighbour.js";
+import { keepNewest } from "./newest.js";
 import {
   BANNED_MAX,
   HELLO_TIMEOUT_MS,
@@ -216,8 +217,8 @@ export class Neighbourhood {
 
   /** It sent wrong bytes: it is to be dropped, and not taken again. @param {Neighbour} neighbour @param {boolean} proven  whether it must have known */
   ban({ id, session }, proven) {
-    if (this._banned.size >= BANNED_MAX) this._banned.delete(/** @type {string} */ (this._banned.values().next().value));
     if (session) this._banned.add(session);
+    keepNewest(this._banned, BANNED_MAX);
     this._outbox.push({ type: "banned", neighbour: id, proven });
   }
 

@@ -444,7 +444,7 @@ export class PeerNode {
   /** Who asks for pieces needs to know what they must be. @param {Neighbour} neighbour @param {import("./segment.js").Segment} segment @param {boolean} coming  from the CDN @param {number} nowMs */
   _giveDigest(neighbour, { ref, digest, source, complete }, coming, nowMs) {
     this._digests.wantedBy(neighbour, ref, digest);
-    if (!digest && source && (complete || coming)) this._digests.seek(ref, source, nowMs);
+    if (!digest && source && (complete || coming)) this._digests.seek(source, nowMs);
   }
 
   /** @param {Neighbour} neighbour @param {SegmentRef} ref @param {number[]} indexes @param {number} reason */

@@ -2,6 +2,7 @@
 
 import { NEIGHBOURS_MAX, REPORTED_RANGES_MAX, REPORTED_TRACKS_MAX } from "./constants.js";
 import { KIND_MEDIA } from "./identity.js";
+import { keepNewest } from "./newest.js";
 import { RangeSet } from "./range-set.js";
 
 /** @typedef {import("./identity.js").SegmentRef} SegmentRef */
@@ -30,8 +31,7 @@ export class Reporter {
     if (kind !== KIND_MEDIA) return;
     this._playheads.delete(track);
     this._playheads.set(track, number);
-    if (this._playheads.size > REPORTED_TRACKS_MAX)
-      this._playheads.delete(/** @type {string} */ (this._playheads.keys().next().value));
+    keepNewest(this._playheads, REPORTED_TRACKS_MAX);
   }
 
   /**

@@ -5,6 +5,7 @@
  */
 
 import { refKey } from "./identity.js";
+import { keepNewest } from "./newest.js";
 import { TokenBucket } from "./rates.js";
 import { CLAIM_HOPS_MAX, RUMOURS_MAX, RUMOURS_OF_SEGMENT_MAX, RUMOURS_PER_MS } from "./tuning.js";
 
@@ -26,7 +27,7 @@ export class Rumours {
     if (claimants.has(claimant) || claimants.size >= RUMOURS_OF_SEGMENT_MAX) return false;
     claimants.add(claimant);
     this._heard.set(key, claimants);
-    if (this._heard.size > RUMOURS_MAX) this._heard.delete(/** @type {string} */ (this._heard.keys().next().value));
+    keepNewest(this._heard, RUMOURS_MAX);
     return true;
   }
 

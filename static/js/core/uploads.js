@@ -6,6 +6,7 @@
  */
 
 import { refKey } from "./identity.js";
+import { keepNewest } from "./newest.js";
 import { DrainMeter, TokenBucket } from "./rates.js";
 import {
   NEIGHBOUR_RATE_GUESS_BYTES_PER_MS,
@@ -263,7 +264,7 @@ export class Uploads {
     times.set(index, (times.get(index) ?? 0) + 1);
     this._sent.delete(key);
     this._sent.set(key, times);
-    if (this._sent.size > UPLOAD_MEMORY_SEGMENTS) this._sent.delete(/** @type {string} */ (this._sent.keys().next().value));
+    keepNewest(this._sent, UPLOAD_MEMORY_SEGMENTS);
   }
 }
 
