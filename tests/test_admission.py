@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 from peerpool.core import constants as c
-from peerpool.core.sites import content_id_of
+from peerpool.core.identity import content_id
 from websockets.exceptions import InvalidStatus
 
 from tests.core.test_sites import NAME
 from tests.servers import ROOT, ServerProcess, close_code, join, receive, running_server, send
 from tests.test_sites_file import GOOD, SECRET, written
 
-CONTENT = content_id_of(NAME)
+CONTENT = content_id(NAME)
 PAGE = "https://news.example"
 
 

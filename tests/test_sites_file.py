@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from peerpool.core.errors import ConfigError
-from peerpool.geoip import WatchedFile
 from peerpool.sites_file import find_site, read_sites
+from peerpool.watched_file import WatchedFile
 
 SECRET = "sssssssss-do-not-show-me-sssssssss"
 GOOD = f'[[site]]\nid = "news"\nsecrets = ["{SECRET}"]\norigins = ["https://news.example"]\n'

@@ -26,7 +26,7 @@ from peerpool.core.limits import Limits
 from peerpool.core.messages import Integrity
 from peerpool.core.sites import Site
 from peerpool.core.tracker import Tracker
-from peerpool.geoip import Locator, WatchedFile
+from peerpool.geoip import Locator
 from peerpool.keys import read_keys
 from peerpool.metrics import Metrics
 from peerpool.pages import Pages
@@ -34,6 +34,7 @@ from peerpool.randomness import TrackerRandom
 from peerpool.settings import Settings, load_settings
 from peerpool.signalling import NATIVE, WEBTORRENT, Hub, SocketEndpoint
 from peerpool.sites_file import read_sites
+from peerpool.watched_file import WatchedFile
 
 if TYPE_CHECKING:
     from peerpool.bus import Bus

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import html
 import re
-from typing import Final
 from urllib.parse import urlsplit
 
 from peerpool.bundle import Manifest
 from peerpool.core.constants import MAX_SITE_CHARS
 from peerpool.core.errors import ConfigError
-
-SITE: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_SITE_CHARS}}}\Z")
+from peerpool.core.messages import SITE_PATTERN
 
 
 def script_tag(manifest: Manifest, tracker: str, site: str = "", *, asks_consent: bool = False) -> str:
     """Return HTML to paste before the player's own script. Raises ConfigError for what is no tracker or site."""
     origin = _origin(tracker)
-    if site and not SITE.match(site):
+    if site and not re.match(SITE_PATTERN, site):
         raise ConfigError(f"--site is at most {MAX_SITE_CHARS} letters, digits, _ and -, as in sites.toml")
     library = manifest["peerpool.js"]
     attributes = {

@@ -7,13 +7,11 @@ process. A file that cannot be read any more leaves what was read before in forc
 from __future__ import annotations
 
 import csv
-import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Generic, TypeVar
 
 import maxminddb
 
@@ -21,48 +19,7 @@ from peerpool.core.addresses import Address, parse_address
 from peerpool.core.errors import ConfigError
 from peerpool.core.places import NOTHING, Facts, Place, facts_in, place_of
 from peerpool.core.site_map import SiteMap, read_site_map
-
-log = logging.getLogger("peerpool.geoip")
-
-T = TypeVar("T")
-Stamp = tuple[int, int, int]
-
-
-class WatchedFile(Generic[T]):
-    """What `read` makes of a file, made anew when the file is another one."""
-
-    def __init__(self, path: Path, read: Callable[[Path], T]) -> None:
-        """Read it. Raises ConfigError."""
-        self.path = path
-        self._read = read
-        self._stamp = _stamp(path)
-        self.content = read(path)
-        self._complaint = ""
-
-    def refresh(self) -> bool:
-        """Read it again if it has changed; return whether it was. What cannot be read is logged, once a change."""
-        try:
-            stamp = _stamp(self.path)
-            if stamp == self._stamp:
-                return False
-            self._stamp = stamp
-            self.content = self._read(self.path)
-        except ConfigError as error:
-            if str(error) != self._complaint:  # one that is gone is looked for again and again
-                log.warning("%s; what was read before stays in force", error)
-            self._complaint = str(error)
-            return False
-        self._complaint = ""
-        log.info("%s was read again", self.path)
-        return True
-
-
-def _stamp(path: Path) -> Stamp:
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    return status.st_mtime_ns, status.st_size, status.st_ino
+from peerpool.watched_file import WatchedFile
 
 
 def open_database(path: Path) -> maxminddb.Reader:

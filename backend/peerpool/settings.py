@@ -7,7 +7,6 @@ Later wins: default, peerpool.toml (`--config`, else PEERPOOL_CONFIG, else ./pee
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -16,6 +15,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from peerpool.core.errors import ConfigError
+from peerpool.toml_file import read_toml
 
 ENV_PREFIX: Final = "PEERPOOL_"
 CONFIG_VARIABLE: Final = "PEERPOOL_CONFIG"
@@ -104,12 +104,7 @@ def _config_path(config: Path | None, environ: Mapping[str, str]) -> Path | None
 
 
 def _read_file(path: Path) -> dict[str, Any]:
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from None
+    values = read_toml(path)
     for name in values:
         if name not in Settings.__struct_fields__:
             raise ConfigError(f"{path}: unknown setting `{name}` (known settings: {_known()})")

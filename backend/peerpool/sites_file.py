@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ import msgspec
 
 from peerpool.core.errors import ConfigError
 from peerpool.core.sites import Site
+from peerpool.toml_file import read_toml
 
 # One process serves no more customers than this.
 SITES_MAX: Final = 1_000
@@ -17,12 +17,7 @@ SITES_MAX: Final = 1_000
 
 def read_sites(path: Path) -> list[Site]:
     """Return the sites of a file. Raises ConfigError, which never has a secret in it."""
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from None
+    document = read_toml(path)
     unknown = sorted(document.keys() - {"site"})
     if unknown:
         raise ConfigError(f"{path}: unknown field `{unknown[0][:80]}`: all there is are [[site]] tables")

@@ -13,7 +13,7 @@ from e2e.attack import admission, aiming, integrity, resources, signalling
 from e2e.attack.floods import FLOODS
 from e2e.attack.lies import LIES
 from e2e.attack.outcomes import Outcome
-from e2e.attack.stage import Stage, stage
+from e2e.attack.stage import stage
 from e2e.harness.tracker import Tracker
 
 Attack = Callable[[Any], Awaitable[Outcome]]
@@ -82,12 +82,10 @@ async def _nothing(_folder: Path) -> AsyncIterator[None]:
     yield None
 
 
-# Settings by name, each with its attacks. `Stage` is the dearest: browsers, an origin, a tracker.
+# Settings by name, each with its attacks. `stage` is the dearest: browsers, an origin, a tracker.
 GROUPS: Final[Mapping[str, tuple[Callable[[Path], Any], Mapping[str, Attack]]]] = {
     "core": (_nothing, CORE),
     "signalling": (_tracker, SIGNALLING),
     "doors": (admission.doors, ADMISSION),
     "stage": (stage, {**INTEGRITY, **RESOURCES}),
 }
-
-__all__ = ["GROUPS", "SHORT", "Attack", "Stage"]

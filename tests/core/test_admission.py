@@ -11,16 +11,17 @@ from peerpool.core import constants as c
 from peerpool.core import messages as m
 from peerpool.core.admission import OFF_RETRY_MS, Claims, Gate, SpentTokens
 from peerpool.core.errors import Full, Unauthorized
+from peerpool.core.identity import content_id
 from peerpool.core.limits import Limits
 from peerpool.core.seats import Group
-from peerpool.core.sites import Site, content_id_of
+from peerpool.core.sites import Site
 from peerpool.core.state import Handshake
 from peerpool.core.swarm import Family
 
 from tests.core.driver import HASH, SESSION, Driver, peer
 from tests.core.test_sites import NAME, SECRET, site
 
-CONTENT = content_id_of(NAME)
+CONTENT = content_id(NAME)
 PAGE = Handshake("https://news.example", "::ffff:192.0.2.1")
 TOKENS = {
     "any": Claims("*", 60),

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from peerpool.core.sites import Site, content_id_of, draw, names, parse_origin
+from peerpool.core.identity import content_id
+from peerpool.core.sites import Site, draw, names, parse_origin
 
 SECRET = "s" * 32
 NAME = "cdn.example/live/master.m3u8"
@@ -97,12 +98,12 @@ def test_a_secret_is_never_shown() -> None:
         (NAME, NAME, True),
         (NAME, None, True),
         (NAME + "x", NAME, False),
-        (content_id_of(NAME), None, True),
-        (content_id_of("other"), NAME, False),
+        (content_id(NAME), None, True),
+        (content_id("other"), NAME, False),
     ],
 )
 def test_a_pattern_names_contents(pattern: str, name: str | None, *, is_named: bool) -> None:
-    assert names(pattern, name, content_id_of(NAME)) is is_named
+    assert names(pattern, name, content_id(NAME)) is is_named
 
 
 @given(st.text("ab*", min_size=1, max_size=12), st.text("ab", max_size=12))
@@ -114,7 +115,7 @@ def test_patterns_are_matched_as_a_backtracking_matcher_does(pattern: str, name:
             return any(slow(rest[1:], text[at:]) for at in range(len(text) + 1))
         return text[:1] == rest[0] and slow(rest[1:], text[1:])
 
-    assert names(pattern, name, content_id_of(name)) is slow(pattern, name)
+    assert names(pattern, name, content_id(name)) is slow(pattern, name)
 
 
 def test_groups_have_their_share_and_stay_as_they_are() -> None:

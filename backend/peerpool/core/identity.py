@@ -28,7 +28,8 @@ def content_name(manifest_url: str) -> str:
 
 def content_id(name: str) -> str:
     """Return the content's id, 40 hex digits."""
-    return hashlib.sha256(f"{c.PROTOCOL}:content:{name}".encode()).hexdigest()[: c.CONTENT_ID_HEX_CHARS]
+    line = f"{c.PROTOCOL}:content:{name}"  # from JSON too, where half a surrogate pair can be
+    return hashlib.sha256(line.encode(errors="surrogatepass")).hexdigest()[: c.CONTENT_ID_HEX_CHARS]
 
 
 def trim(text: str) -> str:

@@ -17,7 +17,8 @@ ContentId = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{{c.CONTENT_ID_HEX_CHARS}}}
 SessionId = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{{c.SESSION_ID_HEX_CHARS}}}\Z")]
 PeerId = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{{c.PEER_ID_HEX_CHARS}}}\Z")]
 Token = Annotated[str, Meta(max_length=c.MAX_TOKEN_CHARS)]
-SiteId = Annotated[str, Meta(pattern=rf"^[A-Za-z0-9_-]{{1,{c.MAX_SITE_CHARS}}}\Z")]
+SITE_PATTERN = rf"^[A-Za-z0-9_-]{{1,{c.MAX_SITE_CHARS}}}\Z"
+SiteId = Annotated[str, Meta(pattern=SITE_PATTERN)]
 ContentName = Annotated[str, Meta(min_length=1, max_length=c.MAX_NAME_CHARS)]
 Sdp = Annotated[str, Meta(min_length=1, max_length=c.MAX_SDP_CHARS)]
 CandidateLine = Annotated[str, Meta(max_length=c.MAX_CANDIDATE_CHARS)]

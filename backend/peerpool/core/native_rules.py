@@ -19,10 +19,11 @@ from peerpool.core.bans import were_connected
 from peerpool.core.clusters import cluster_of
 from peerpool.core.coordinates import Coordinate, Sample, beside, corrected, surprise
 from peerpool.core.errors import BadFrame, Banned, NotJoined
+from peerpool.core.identity import content_id
 from peerpool.core.limits import MS_PER_S
 from peerpool.core.places import Level
 from peerpool.core.relays import accuse, relay
-from peerpool.core.sites import content_id_of
+from peerpool.core.seats import add_bytes
 from peerpool.core.state import (
     RTT_ERROR_BOUNDS,
     TRACKER_RTT_BOUNDS_MS,
@@ -76,7 +77,7 @@ def cost_of(message: m.ClientMessage) -> float:
 
 
 def _join(state: State, connection: Connection, member: Member | None, message: m.Join, now: float) -> None:
-    if message.name is not None and content_id_of(message.name) != message.content:
+    if message.name is not None and content_id(message.name) != message.content:
         raise BadFrame("`content` is not the hash of `name`")
     if member is not None:
         state.leave(connection, member)
@@ -178,10 +179,7 @@ def _report(state: State, connection: Connection, member: Member, message: m.Rep
         connection.seat.counts.add(message)
     member.degree = min(message.neighbours, c.EXCEPT_MAX)
     totals = state.totals
-    totals.reported_bytes["peer"] += message.peer_bytes
-    totals.reported_bytes["cdn"] += message.cdn_bytes
-    totals.reported_bytes["sent"] += message.sent_bytes
-    totals.reported_bytes["far"] += message.far_bytes
+    add_bytes(totals.reported_bytes, message)
     totals.reported_stalls += message.stalls
     _count_origins(state, member, message)
     if message.tracker_rtt_ms is not None:

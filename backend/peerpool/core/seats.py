@@ -17,6 +17,14 @@ MINUTE_S: Final = 60.0
 SOURCES: Final = ("peer", "far", "cdn", "sent")
 
 
+def add_bytes(totals: dict[str, int], report: Report) -> None:
+    """Add what a member claims to totals by SOURCES."""
+    totals["peer"] += report.peer_bytes
+    totals["far"] += report.far_bytes
+    totals["cdn"] += report.cdn_bytes
+    totals["sent"] += report.sent_bytes
+
+
 class Group(Enum):
     """What a viewer takes part in."""
 
@@ -38,10 +46,7 @@ class Counts:
         """Count what a member claims."""
         self.reports += 1
         self.stalls += report.stalls
-        self.reported_bytes["peer"] += report.peer_bytes
-        self.reported_bytes["far"] += report.far_bytes
-        self.reported_bytes["cdn"] += report.cdn_bytes
-        self.reported_bytes["sent"] += report.sent_bytes
+        add_bytes(self.reported_bytes, report)
 
 
 class Account:

@@ -13,8 +13,10 @@ from typing import Annotated, Final, NamedTuple
 
 from msgspec import Meta, Struct, field
 
-from peerpool.core.constants import CONTENT_ID_HEX_CHARS, PROTOCOL
+from peerpool.core import identity
+from peerpool.core.constants import CONTENT_ID_HEX_CHARS
 from peerpool.core.messages import ContentName, SiteId
+from peerpool.core.urls import DEFAULT_PORTS, PORT_MAX
 
 # RFC 7518, section 3.2: a key of HS256 has at least 256 bits; in text that is at least as many characters as bytes.
 SECRET_CHARS_MIN: Final = 32
@@ -35,8 +37,6 @@ _ORIGIN: Final = re.compile(
     r"(?P<host>[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?",
     re.IGNORECASE,
 )
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-PORTS_END: Final = 65_536
 _CONTENT_ID: Final = re.compile(rf"[0-9a-f]{{{CONTENT_ID_HEX_CHARS}}}")
 
 Percent = Annotated[float, Meta(ge=0, le=PERCENT)]
@@ -64,8 +64,8 @@ def parse_origin(text: str) -> Origin | None:
         return None
     host = found["host"].lower()
     scheme = found["scheme"].lower()
-    port = int(found["port"] or _DEFAULT_PORTS[scheme])
-    if ".." in host or (found["any"] and host.startswith("[")) or port >= PORTS_END:
+    port = int(found["port"] or DEFAULT_PORTS[scheme])
+    if ".." in host or (found["any"] and host.startswith("[")) or port > PORT_MAX:
         return None
     return Origin(scheme, host, port, bool(found["any"]))
 
@@ -122,18 +122,12 @@ class Site(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=Fal
         return any(names(pattern, name, content_id) for pattern in self.contents)
 
 
-def content_id_of(name: str) -> str:
-    """Return the content id of a name (docs/wire-protocol.md, section 1)."""
-    digest = sha256(f"{PROTOCOL}:content:{name}".encode(errors="surrogatepass"))
-    return digest.hexdigest()[:CONTENT_ID_HEX_CHARS]
-
-
 def names(pattern: str, name: str | None, content_id: str) -> bool:
     """Whether `pattern` (a name, a name with `*`, or a content id) is that of a content whose name may be unknown."""
     if _CONTENT_ID.fullmatch(pattern):
         return pattern == content_id
     if "*" not in pattern:
-        return content_id_of(pattern) == content_id
+        return identity.content_id(pattern) == content_id
     if name is None:
         return not pattern.strip("*")
     return _fits(pattern.split("*"), name)

@@ -16,7 +16,7 @@ from peerpool.core.errors import Full
 from peerpool.core.limits import Limits, TokenBucket
 from peerpool.core.messages import Integrity, RelayedFrame, TrackerFrame
 from peerpool.core.places import NOWHERE, Level, Place
-from peerpool.core.seats import Counts, Group, Seat
+from peerpool.core.seats import SOURCES, Counts, Group, Seat
 from peerpool.core.selection import Selection
 from peerpool.core.swarm import ConnectionId, Family, Member, Rng, SwarmKey, Swarms
 from peerpool.core.torrent_messages import TorrentNotice
@@ -162,7 +162,7 @@ class Totals:
     )
     refusals: dict[str, int] = field(default_factory=dict)
     closes: dict[int, int] = field(default_factory=dict)
-    reported_bytes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("peer", "far", "cdn", "sent"), 0))
+    reported_bytes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SOURCES, 0))
     # Of peers' bytes, by the tightest place that sender and receiver are both in.
     bytes_by_origin: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys([*(level.name.lower() for level in Level), UNKNOWN_ORIGIN], 0)

@@ -13,7 +13,7 @@ from peerpool.core.errors import Malformed
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 # Longest URL taken: signed ones are 1 to 2 KiB, and servers refuse lines above 8 KiB.
 URL_CHARS_MAX: Final = 8_192
-_PORT_MAX: Final = 65_535
+PORT_MAX: Final = 65_535
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
 # Left as they are in a path or query; the rest is percent-encoded (URL standard, percent-encode sets). `^` in a path is
 # encoded by the newest browsers only, and left alone here.
@@ -87,7 +87,7 @@ def _absolute(scheme: str, rest: str, query: str) -> Url:
     found = re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::(\d{0,5}))?", authority)
     hostname = _hostname(found[1]) if found else ""
     port = int(found[2]) if found and found[2] else DEFAULT_PORTS[scheme]
-    if not _HOST.fullmatch(hostname) or port > _PORT_MAX:
+    if not _HOST.fullmatch(hostname) or port > PORT_MAX:
         raise Malformed("URL without a host that can be asked")
     return Url(scheme, hostname, port, _path(slash + path), _query(query))
 
