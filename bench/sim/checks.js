@@ -4,8 +4,8 @@
  */
 
 import { createHash } from "node:crypto";
-import { PIECE_BYTES } from "../../static/js/core/constants.js";
-import { unhex } from "../../static/js/core/identity.js";
+import { keepNewest } from "../../static/js/core/newest.js";
+import { recordOf } from "./records.js";
 
 /** @typedef {import("./peer.js").SimPeer} SimPeer */
 /** @typedef {import("../../static/js/core/outbox.js").CheckCommand} CheckCommand */
@@ -47,7 +47,7 @@ export function check(peer, command) {
     const [, , content = "", track = "", , , number] = command.url.split("/");
     const stream = peer.world.streams.get(track);
     const readyMs = (stream?.appearsMs(Number(number)) ?? 0) + SIGNER_MS;
-    const record = stream ? recordOf(command.url, content, track, Number(number), stream.bytes(Number(number))) : new Uint8Array(0);
+    const record = stream ? known(command.url, content, track, Number(number), stream.bytes(Number(number))) : new Uint8Array(0);
     const atMs = Math.max(clock.nowMs + peer.trackerMs, readyMs) + peer.trackerMs;
     const answer = () => peer.turn((nowMs) => peer.node.digestFetched(command.ticket, stream ? 200 : 404, record, nowMs));
     clock.at(atMs, answer, null);
@@ -73,22 +73,9 @@ function compare(peer, { ticket, url, rangeStart, rangeEnd }) {
 const stamp = (signed) => Buffer.concat([sha256(signed), sha256(sha256(signed))]);
 
 /** @param {string} url @param {string} content @param {string} track @param {number} number @param {Uint8Array} bytes @returns {Uint8Array} */
-function recordOf(url, content, track, number, bytes) {
-  const known = RECORDS.get(url);
-  if (known) return known;
-  const hashes = [];
-  for (let start = 0; start < bytes.length; start += PIECE_BYTES) hashes.push(sha256(bytes.subarray(start, start + PIECE_BYTES)));
-  const ref = Buffer.concat([unhex(track), Uint8Array.of(0, 0), long(number)]);
-  const unsigned = Buffer.concat([Uint8Array.of(1), unhex(KEY_ID), unhex(content), ref, long(bytes.length), ...hashes]);
-  const record = Buffer.concat([unsigned, stamp(Buffer.concat([Buffer.from("peerpool.1:digest:"), unsigned]))]);
+function known(url, content, track, number, bytes) {
+  const record = RECORDS.get(url) ?? recordOf(KEY_ID, content, { track, kind: 0, discontinuity: 0, number }, bytes, stamp);
   RECORDS.set(url, record);
-  if (RECORDS.size > RECORDS_MAX) RECORDS.delete(/** @type {string} */ (RECORDS.keys().next().value));
+  keepNewest(RECORDS, RECORDS_MAX);
   return record;
-}
-
-/** @param {number} value @returns {Uint8Array} a varint of four bytes (RFC 9000 section 16), whatever the value */
-function long(value) {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE((value | 0x80000000) >>> 0);
-  return bytes;
 }

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { CONSENT_KEY } from "../../static/js/io/consent-store.js";
 import { Pool } from "../../static/js/pool.js";
 import { withPage } from "./page.js";
+import { source } from "./sources.js";
 
 test("an option that does not exist, or cannot be so, is a clear error and changes nothing", () => {
   const pool = new Pool();
@@ -85,17 +86,6 @@ async function withPool(run) {
     delete globals.RTCPeerConnection;
   }
 }
-
-const source = {
-  ref: { track: "00".repeat(8), kind: 0, discontinuity: 0, number: 7 },
-  url: "https://cdn.example/7.m4s",
-  rangeStart: null,
-  rangeEnd: null,
-  durationSec: 2,
-  expectedBytes: 0,
-  live: false,
-  type: "video",
-};
 
 /** @param {string[]} heard @returns {import("../../static/js/engine.js").RequestEvents} */
 const answers = (heard) => ({

@@ -2,10 +2,10 @@
  * Signed records for tests, made by node's own crypto and apart from the shipped code: with the key of
  * tests/vectors/digests.json, for any bytes.
  */
-import { createHash, createPrivateKey, sign } from "node:crypto";
+import { createPrivateKey, sign } from "node:crypto";
+import { recordOf as record } from "../../bench/sim/records.js";
 import { vectors } from "./vectors.js";
 
-const PIECE_BYTES = 32_768;
 const { key, other_key: otherKey } = vectors("digests");
 
 /** A pair of keys: `public` is what a tracker tells clients, 130 hex digits. @typedef {{ private_pem: string, public: string, key_id: string }} TestKey */
@@ -27,35 +27,6 @@ export function vectorBytes(sizeBytes) {
  * @returns {Uint8Array<ArrayBuffer>}  the record
  */
 export function recordOf(content, ref, bytes, signer = TEST_KEY) {
-  const pieces = [];
-  for (let start = 0; start < bytes.length; start += PIECE_BYTES) {
-    pieces.push(
-      createHash("sha256")
-        .update(bytes.subarray(start, start + PIECE_BYTES))
-        .digest(),
-    );
-  }
-  const unsigned = Buffer.concat([
-    Buffer.from([1]),
-    Buffer.from(signer.key_id + content + ref.track, "hex"),
-    Buffer.from([ref.kind]),
-    varint(ref.discontinuity),
-    varint(ref.number),
-    varint(bytes.length),
-    ...pieces,
-  ]);
-  const signature = sign("sha256", Buffer.concat([Buffer.from("peerpool.1:digest:"), unsigned]), {
-    key: createPrivateKey(signer.private_pem),
-    dsaEncoding: "ieee-p1363",
-  });
-  return Uint8Array.from([...unsigned, ...signature]);
-}
-
-/** @param {number} value @returns {Buffer} RFC 9000 section 16 */
-function varint(value) {
-  if (value < 64) return Buffer.from([value]);
-  const [length, prefix] = value < 2 ** 14 ? [2, 1n] : value < 2 ** 30 ? [4, 2n] : [8, 3n];
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64BE(BigInt(value) | (prefix << BigInt(length * 8 - 2)));
-  return bytes.subarray(8 - length);
+  const key = createPrivateKey(signer.private_pem);
+  return record(signer.key_id, content, ref, bytes, (signed) => sign("sha256", signed, { key, dsaEncoding: "ieee-p1363" }));
 }

@@ -10,23 +10,14 @@ import { PeerNode } from "../../../static/js/core/peer-node.js";
 import { DIGEST_PATIENCE_MS, DIGEST_RETRY_MS } from "../../../static/js/core/tuning.js";
 import { decodeFrame, encodeFrame, FRAME } from "../../../static/js/core/wire.js";
 import { OTHER_KEY, recordOf, TEST_KEY } from "../records.js";
+import { source as anySource, ref } from "../sources.js";
 
 /** @typedef {import("../../../static/js/core/wire.js").Frame} Frame */
 /** @typedef {import("../../../static/js/core/outbox.js").Command} Command */
 
 const CONTENT = "ab".repeat(20);
 const OTHER = "0000000000000002";
-const ref = { track: "08edb3d440f8a257", kind: 0, discontinuity: 0, number: 7 };
-const source = {
-  ref,
-  url: "https://cdn.example/a/7.m4s?token=1",
-  rangeStart: null,
-  rangeEnd: null,
-  durationSec: 2,
-  expectedBytes: 0,
-  live: false,
-  type: "video",
-};
+const source = { ...anySource, url: "https://cdn.example/a/7.m4s?token=1" };
 const BYTES = Uint8Array.from({ length: PIECE_BYTES + 100 }, (_, index) => (index * 31 + (index >> 8)) & 255);
 const RECORD = recordOf(CONTENT, ref, BYTES);
 const SIGNED = { mode: "signed", keys: [TEST_KEY.public], digests: "" };

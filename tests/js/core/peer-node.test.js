@@ -11,20 +11,10 @@ import {
   REFUSED_NOT_HELD,
   REFUSED_NOT_UPLOADING,
 } from "../../../static/js/core/wire.js";
+import { ref, source } from "../sources.js";
 
 /** @typedef {import("../../../static/js/core/wire.js").Frame} Frame */
 
-const ref = { track: "08edb3d440f8a257", kind: 0, discontinuity: 0, number: 7 };
-const source = {
-  ref,
-  url: "https://cdn.example/7.m4s",
-  rangeStart: null,
-  rangeEnd: null,
-  durationSec: 2,
-  expectedBytes: 0,
-  live: false,
-  type: "video",
-};
 const OURS = "0000000000000001";
 const THEIRS = "0000000000000002";
 
