@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,14 +27,16 @@ from peerpool.core.messages import Integrity
 from peerpool.core.sites import Site
 from peerpool.core.tracker import Tracker
 from peerpool.geoip import Locator
-from peerpool.keys import read_keys
+from peerpool.keys import SigningKey, new_key, read_keys
 from peerpool.metrics import Metrics
 from peerpool.pages import Pages
 from peerpool.randomness import TrackerRandom
+from peerpool.record_endpoint import DIGESTS_PATH, RecordEndpoint
 from peerpool.settings import Settings, load_settings
 from peerpool.signalling import NATIVE, WEBTORRENT, Hub, SocketEndpoint
 from peerpool.sites_file import read_sites
 from peerpool.watched_file import WatchedFile
+from peerpool.watcher import Watcher
 
 if TYPE_CHECKING:
     from peerpool.bus import Bus
@@ -61,9 +63,13 @@ def create_app(settings: Settings | None = None) -> Starlette:
     gate = Gate(verify, sites.content, admits_torrents=settings.open_torrents, limits=limits) if sites else None
     if gate is None:
         log.warning("the tracker is open: anybody may join any swarm; name your sites for production (docs/sites.md)")
-    keys = [key.public_hex for key in read_keys(settings.digest_keys)]
+    signing_keys = read_keys(settings.digest_keys)
+    keys = [key.public_hex for key in signing_keys]
+    watcher = _watcher(settings, signing_keys)
 
-    def integrity_of(_content: str, site: str) -> Integrity | None:
+    def integrity_of(content: str, site: str) -> Integrity | None:
+        if watcher is not None and content in watcher:
+            return Integrity("signed", watcher.keys, DIGESTS_PATH)
         # Sites say it in their file. Who gives an open tracker keys has signed what is watched through it.
         return Integrity("signed", keys) if keys and not site else None
 
@@ -80,14 +86,16 @@ def create_app(settings: Settings | None = None) -> Starlette:
     bus = _bus(hub, settings.redis_url)
     assets = Assets.of_this_package()
     pages = Pages(settings)
-    metrics = Metrics(hub, bus)
+    metrics = Metrics(hub, bus, watcher)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await assets.refresh()
-        tasks = [asyncio.create_task(hub.run_timer()), asyncio.create_task(_watch(locator, tracker, sites))]
+        tasks = [asyncio.create_task(hub.run_timer()), asyncio.create_task(_refresh(locator, tracker, sites))]
         if bus is not None:
             tasks.append(asyncio.create_task(bus.run()))
+        if watcher is not None:
+            tasks.append(asyncio.create_task(watcher.run()))
         try:
             yield
         finally:
@@ -110,6 +118,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
             Route("/metrics", metrics.serve_prometheus),
             Route("/stats", metrics.serve_stats),
             *Api(tracker, settings.admin_token).routes(),
+            *(RecordEndpoint(watcher).routes() if watcher is not None else ()),
             *(Route(path, assets.serve) for path in ASSET_PATHS),
         ],
         lifespan=lifespan,
@@ -130,7 +139,19 @@ def _bus(hub: Hub, url: str) -> Bus | None:
     return Bus(hub, url)
 
 
-async def _watch(locator: Locator, tracker: Tracker, sites: WatchedFile[list[Site]] | None) -> None:
+def _watcher(settings: Settings, keys: Sequence[SigningKey]) -> Watcher | None:
+    """Return what follows streams, if there are to be any. Raises ConfigError."""
+    if not settings.watch:
+        return None
+    if not keys and settings.redis_url:
+        raise ConfigError(
+            "`watch` on several trackers needs `digest_keys`, the same on each: viewers of one are to trust what"
+            " another signed; make one with `peerpool keys new FILE`"
+        )
+    return Watcher(settings.watch, keys or [new_key()])
+
+
+async def _refresh(locator: Locator, tracker: Tracker, sites: WatchedFile[list[Site]] | None) -> None:
     """Read the files again that have changed, in a thread: a database takes a while to copy."""
     while True:
         await asyncio.sleep(LOCATOR_REFRESH_S)

@@ -32,6 +32,7 @@ from peerpool.signalling import Hub
 
 if TYPE_CHECKING:
     from peerpool.bus import Bus
+    from peerpool.watcher import Watcher
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -117,6 +118,35 @@ class TrackerCollector(Collector):
         yield _labelled("peerpool_group_reported_stalls", "Stalls by group, as clients claim", "group", stalls)
 
 
+class WatchCollector(Collector):
+    """Reads what follows streams. Contents are those of the settings."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric."""
+        label = ["content"]
+        readable = GaugeMetricFamily("peerpool_watch_readable", "Whether a followed stream can be read", labels=label)
+        texts = {
+            "records": "Segments read and signed",
+            "bytes": "Bytes of segments read and signed",
+            "failures": "Playlists and segments that could not be read",
+        }
+        counters = {
+            kind: CounterMetricFamily(f"peerpool_watch_{kind}", text, labels=label) for kind, text in texts.items()
+        }
+        for name, is_readable, counts in self._watcher.streams():
+            readable.add_metric([name], is_readable)
+            for kind, counter in counters.items():
+                counter.add_metric([name], counts[kind])
+        yield readable
+        yield from counters.values()
+        yield GaugeMetricFamily("peerpool_watch_waiting", "Answers held back for a record", self._watcher.waiting)
+        text = "Requests for records by what came of them"
+        yield _labelled("peerpool_watch_answers", text, "answer", self._watcher.answers)
+
+
 def _histogram(
     name: str, text: str, bounds: Sequence[float], counts: Sequence[int], total: float | None
 ) -> HistogramMetricFamily:
@@ -135,12 +165,14 @@ def _labelled(name: str, text: str, label: str, counts: dict[str, int]) -> Count
 class Metrics:
     """The two endpoints."""
 
-    def __init__(self, hub: Hub, bus: Bus | None = None) -> None:
-        """`bus` is where other nodes are heard, if there are to be any."""
+    def __init__(self, hub: Hub, bus: Bus | None = None, watcher: Watcher | None = None) -> None:
+        """`bus` is where other nodes are heard, `watcher` what follows streams, if there are to be any."""
         self._hub = hub
         self._bus = bus
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(TrackerCollector(hub))
+        if watcher is not None:
+            self._registry.register(WatchCollector(watcher))
 
     async def serve_prometheus(self, _request: Request) -> Response:
         """Answer /metrics."""

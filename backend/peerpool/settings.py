@@ -29,6 +29,19 @@ class DemoStream(Struct, frozen=True, forbid_unknown_fields=True):
     src: str
 
 
+class WatchedStream(Struct, frozen=True, forbid_unknown_fields=True):
+    """A stream that the tracker follows and signs (docs/integrity.md)."""
+
+    # Its manifest, as players ask for it.
+    url: str
+    # Its name, where pages give it one (`data-content`); else host and path of the manifest.
+    content: str = ""
+    # Scheme, host and port that the manifest's own origin is read from in its place, also in your own network.
+    fetch_from: str = ""
+    # Origins (scheme, host and port) besides the manifest's own that its playlists and segments may be on.
+    origins: list[str] = field(default_factory=list)
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What an operator can set."""
 
@@ -68,6 +81,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     # Key files (`peerpool keys new`) whose records of segments clients are to trust, and the first of which signs here.
     # Name a new key first and keep the old one behind it until nothing that it signed is played any more.
     digest_keys: list[str] = field(default_factory=list)
+    # Streams whose segments the tracker reads and signs itself, as one more viewer; without `digest_keys` by a key that
+    # is made anew at each start.
+    watch: list[WatchedStream] = field(default_factory=list)
     # Who presents it as a bearer may use the operator's API below /api; without one the API is off.
     admin_token: str = ""
     # critical, error, warning, info or debug.

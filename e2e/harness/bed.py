@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,7 +19,10 @@ PAGES = Path(__file__).resolve().parents[1] / "pages"
 
 
 class Bed:
-    """A context manager; `folder` takes the live stream's files and every log; the origin serves `mounts` too."""
+    """A context manager; `folder` takes the live stream's files and every log; the origin serves `mounts` too.
+
+    The tracker follows and signs what is `watched`.
+    """
 
     def __init__(
         self,
@@ -29,12 +33,16 @@ class Bed:
         tracker_env: Mapping[str, str] | None = None,
         live: bool = True,
         mounts: Mapping[str, Path] | None = None,
+        watched: tuple[Stream, ...] = (),
     ) -> None:
         self.media = media.ensure()
         self.live = LiveStream(self.media, folder / "live")
         streams = {"live": self.live.folder, "vod": self.media.vod("fmp4"), "vod-ts": self.media.vod("ts")}
         self.origin = Origin({**streams, "pages": PAGES, **(mounts or {})}, folder, origin_port)
-        self.tracker = Tracker(folder, tracker_port, tracker_env)
+        # Named as an origin in one's own network, for that is what this machine is.
+        watch = [{"url": self.src(stream), "fetch_from": self.origin.url} for stream in watched]
+        environment = {"PEERPOOL_WATCH": json.dumps(watch)} if watch else {}
+        self.tracker = Tracker(folder, tracker_port, {**environment, **(tracker_env or {})})
         self._with_live = live
         self._stack = ExitStack()
 

@@ -12,7 +12,9 @@
     |   |-- Unauthorized           closes the socket: the token is not good
     |   |-- Off                    closes the socket: sharing is switched off for this viewer
     |   |   `-- Banned             neighbours say that it, or somebody on its line, sent wrong bytes
-    |   `-- Malformed              bytes that are no signed record, text that is no playlist we follow
+    |   |-- Malformed              bytes that are no signed record, text that is no playlist we follow
+    |   `-- FetchFailed            an origin that the tracker reads from does not answer as it should
+    |       `-- FetchRefused       ... or is none that it may read from
     `-- OurError                   this installation is wrong: the operator reads it, with what to do
         |-- ConfigError            a setting is unknown or out of bounds
         |-- ListenError            the address is in use or not ours
@@ -92,6 +94,14 @@ class Unauthorized(TheirError):
 
 class Malformed(TheirError):
     """Bytes that are no signed record (ADR 12), or text that is no playlist we follow; the text says why."""
+
+
+class FetchFailed(TheirError):
+    """An origin does not answer, not in time, or not with what was asked for; the text says which."""
+
+
+class FetchRefused(FetchFailed):
+    """A URL, address or redirect that is not among those a stream may be read from."""
 
 
 class Off(TheirError):
