@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from e2e.conftest import Run
@@ -74,5 +75,29 @@ def test_what_nobody_has_signed_is_taken_from_no_viewer(run: Run, browsers: Brow
         await assert_well_played(signed_bed, swarm, snapshot)
         assert [status.bytes("fromPeers") for _, status in snapshot.rows] == [0, 0]
         assert all(status.neighbours == 1 for _, status in snapshot.rows)
+
+    run(scenario())
+
+
+def test_a_followed_live_stream_is_shared_with_records_of_the_tracker(
+    run: Run, browsers: Browsers, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        with Bed(tmp_path, watched=("live",)) as bed:
+            await asyncio.to_thread(bed.live.wait_playable)
+            swarm = Swarm(bed, browsers, "live")
+            await swarm.join_staggered(THREE, 4, level=1)
+            await asyncio.sleep(WATCH_S)
+            snapshot = await swarm.snapshot()
+            report("live, followed by the tracker, 2 Chromium and 1 Firefox", snapshot)
+            await assert_well_played(bed, swarm, snapshot)
+            for _, status in snapshot.rows[1:]:
+                assert status.bytes("fromPeers") > status.bytes("fromCdn"), status
+            assert sum(status.bytes("rejected") for _, status in snapshot.rows) == 0
+            metrics = httpx.get(f"{bed.tracker.url}/metrics", trust_env=False).text
+            print("\n".join(line for line in metrics.splitlines() if line.startswith("peerpool_watch")))
+            read = [entry for entry in bed.origin.entries() if entry.viewer == "" and entry.path.endswith(".m4s")]
+            assert read
+            assert len(read) == len({entry.path for entry in read}), "the tracker read a segment twice"
 
     run(scenario())
