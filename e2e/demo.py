@@ -62,8 +62,12 @@ async def run(options: Options) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     shutil.rmtree(FOLDER, ignore_errors=True)
     print("starting tracker, origin and live stream", flush=True)
-    ports = {"tracker_port": options.tracker_port, "origin_port": options.origin_port}
-    with Bed(FOLDER, **ports, watched=("live", "vod", "vod-ts")) as bed:
+    with Bed(
+        FOLDER,
+        tracker_port=options.tracker_port,
+        origin_port=options.origin_port,
+        watched=("live", "vod", "vod-ts"),
+    ) as bed:
         print(f"\n  live  {bed.demo_url}?{urlencode({'src': bed.src('live')})}")
         print(f"  VOD   {bed.demo_url}?{urlencode({'src': bed.src('vod')})}")
         print(f"\nOpen one of them in two tabs or more. Logs are in {FOLDER}. Ctrl-C stops everything.\n", flush=True)

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from e2e.conftest import Run
@@ -94,8 +93,6 @@ def test_a_followed_live_stream_is_shared_with_records_of_the_tracker(
             for _, status in snapshot.rows[1:]:
                 assert status.bytes("fromPeers") > status.bytes("fromCdn"), status
             assert sum(status.bytes("rejected") for _, status in snapshot.rows) == 0
-            metrics = httpx.get(f"{bed.tracker.url}/metrics", trust_env=False).text
-            print("\n".join(line for line in metrics.splitlines() if line.startswith("peerpool_watch")))
             read = [entry for entry in bed.origin.entries() if entry.viewer == "" and entry.path.endswith(".m4s")]
             assert read
             assert len(read) == len({entry.path for entry in read}), "the tracker read a segment twice"

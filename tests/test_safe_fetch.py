@@ -109,7 +109,9 @@ def test_an_answer_that_takes_too_long_fails(path: str) -> None:
     run(scenario)
 
 
-@pytest.mark.parametrize(("path", "match"), [("/other-range/segment.ts", "another range"), ("/redirect//short/x", "200")])
+@pytest.mark.parametrize(
+    ("path", "match"), [("/other-range/segment.ts", "another range"), ("/redirect//short/x", "200")]
+)
 def test_a_range_that_is_another_or_the_whole_fails(path: str, match: str) -> None:
     async def scenario(origin: HostileOrigin) -> None:
         with pytest.raises(FetchFailed, match=match):

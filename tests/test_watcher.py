@@ -51,6 +51,12 @@ def run(scenario: Callable[[HostileOrigin], Awaitable[None]]) -> None:
     asyncio.run(act())
 
 
+async def until(is_so: Callable[[], bool]) -> None:
+    """Let the loop turn until it is."""
+    while not is_so():  # noqa: ASYNC110 - the watcher has no event for it
+        await asyncio.sleep(0)
+
+
 def test_a_record_is_of_the_bytes_the_origin_has_and_signed_by_the_key() -> None:
     async def scenario(origin: HostileOrigin) -> None:
         async with watched(origin) as (watcher, content):
@@ -95,8 +101,7 @@ def test_who_asks_for_the_next_live_segment_is_answered_when_the_playlist_has_it
         async with watched(origin) as (watcher, content):
             assert isinstance(await watcher.record(content, FIRST, "line"), bytes)
             asking = asyncio.create_task(watcher.record(content, FIRST._replace(number=1), "line"))
-            while watcher.waiting == 0:
-                await asyncio.sleep(0)
+            await until(lambda: watcher.waiting == 1)
             origin.files["master.m3u8"] = LIVE + b"#EXTINF:2,\nsegment.ts?next\n"
             answer = await asking
             assert isinstance(answer, bytes)
@@ -125,13 +130,11 @@ def test_few_of_one_line_may_wait_and_others_still_can() -> None:
         async with watched(origin) as (watcher, content):
             due = FIRST._replace(number=1)
             waiting = [asyncio.create_task(watcher.record(content, due, "a")) for _ in range(64)]
-            while watcher.waiting < watching.WAITING_PER_LINE_MAX:
-                await asyncio.sleep(0)
+            await until(lambda: watcher.waiting == watching.WAITING_PER_LINE_MAX)
             with pytest.raises(Crowded):
                 await watcher.record(content, due, "a")
             other = asyncio.create_task(watcher.record(content, due, "b"))
-            while watcher.waiting < watching.WAITING_PER_LINE_MAX + 1:
-                await asyncio.sleep(0)
+            await until(lambda: watcher.waiting == watching.WAITING_PER_LINE_MAX + 1)
             for task in (*waiting, other):
                 task.cancel()
             await asyncio.gather(*waiting, other, return_exceptions=True)
@@ -165,8 +168,7 @@ def test_a_stream_that_can_be_read_again_is_told_of(caplog: pytest.LogCaptureFix
         origin.files["master.m3u8"] = b"<html>"
         async with watched(origin) as (watcher, content):
             asking = asyncio.create_task(watcher.record(content, FIRST, "line"))
-            while not caplog.records:
-                await asyncio.sleep(0)
+            await until(lambda: bool(caplog.records))
             origin.files["master.m3u8"] = whole
             assert isinstance(await asking, bytes)
 

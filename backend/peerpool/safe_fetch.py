@@ -75,8 +75,8 @@ class SafeFetcher:
     ) -> Url:
         """Give the body of `url` to `feed` as it comes, and return the URL that answered in the end.
 
-        `span` is a range of bytes, its end exclusive. Raises FetchRefused for what the rules forbid, FetchFailed for
-        another answer than 200 (206 with a span), one above `max_bytes`, and one that is not over after `timeout_s`.
+        `span` is a range of bytes, its end exclusive. Raises FetchRefused for what the rules forbid, a body above
+        `max_bytes` too; FetchFailed for another answer than 200 (206 with a span), and one not over after `timeout_s`.
         """
         try:
             async with asyncio.timeout(timeout_s):
@@ -104,7 +104,7 @@ class SafeFetcher:
                 async for chunk in response.aiter_stream():
                     received_bytes += len(chunk)
                     if received_bytes > max_bytes:
-                        raise FetchFailed(f"{url.origin} sends more than {max_bytes} bytes")
+                        raise FetchRefused(f"{url.origin} sends more than {max_bytes} bytes")
                     feed(chunk)
                 if expected_bytes is not None and received_bytes != expected_bytes:
                     raise FetchFailed(f"{url.origin} sent {received_bytes} of {expected_bytes} bytes")
@@ -119,10 +119,10 @@ def _check(
     if status != (OK if span is None else PARTIAL):
         raise FetchFailed(f"{url.origin} answers {status}")
     if said.get(b"content-encoding", b"identity").strip().lower() not in (b"identity", b""):
-        raise FetchFailed(f"{url.origin} sends compressed bytes, which were not asked for")
+        raise FetchRefused(f"{url.origin} sends compressed bytes, which were not asked for")
     with suppress(ValueError):  # what it is not, h11 has refused
         if int(said.get(b"content-length", b"0")) > max_bytes:
-            raise FetchFailed(f"{url.origin} sends more than {max_bytes} bytes")
+            raise FetchRefused(f"{url.origin} sends more than {max_bytes} bytes")
     if span is None:
         return None
     found = _CONTENT_RANGE.fullmatch(said.get(b"content-range", b"").strip())

@@ -164,7 +164,7 @@ class _Stream:
         if isinstance(command, PlaylistDue):
             self.following.not_read(command.track_hex, now)
         else:
-            self.following.not_hashed(command.segment, now)
+            self.following.not_hashed(command.segment, now, is_final=isinstance(error, FetchRefused | Malformed))
         if str(error) != self._complaint:  # it is tried again and again
             log.warning("watch %s: %s; what has no record is played from the CDN", self.name, error)
         self._complaint = str(error)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from e2e.attack import admission, aiming, integrity, resources, signalling
+from e2e.attack import admission, aiming, integrity, resources, signalling, watching
 from e2e.attack.floods import FLOODS
 from e2e.attack.lies import LIES
 from e2e.attack.outcomes import Outcome
@@ -62,7 +62,8 @@ CORE: Final[dict[str, Attack]] = {
 SHORT: Final = frozenset(
     (
         "integrity: a flipped bit", "integrity: digest in the name of the key", "resources: REQUEST flood",
-        "core: false accusations by one line", *ADMISSION, *SIGNALLING,
+        "core: false accusations by one line", "watch: redirect off the list", "watch: loopback by name",
+        "watch: endless segment", "watch: rebinding name", *ADMISSION, *SIGNALLING,
     )
 )  # fmt: skip
 
@@ -87,5 +88,6 @@ GROUPS: Final[Mapping[str, tuple[Callable[[Path], Any], Mapping[str, Attack]]]] 
     "core": (_nothing, CORE),
     "signalling": (_tracker, SIGNALLING),
     "doors": (admission.doors, ADMISSION),
+    "traps": (watching.trapped, watching.WATCHING),
     "stage": (stage, {**INTEGRITY, **RESOURCES}),
 }

@@ -13,6 +13,12 @@ from urllib.parse import unquote
 PLAYLIST: Final = b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nsegment.ts\n#EXT-X-ENDLIST\n"
 SEGMENT: Final = bytes(range(256)) * 512  # four pieces
 CHUNK: Final = bytes(65_536)
+# What is sent first, and what ever after.
+FLOODS: Final = {
+    "endless": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"%x\r\n%b\r\n" % (len(CHUNK), CHUNK)),
+    "large": (b"HTTP/1.1 200 OK\r\nContent-Length: 9999999999\r\n\r\n", CHUNK),
+    "headers": (b"HTTP/1.1 200 OK\r\n", b"X-More: " + b"x" * 1000 + b"\r\n"),
+}
 
 
 class HostileOrigin:
@@ -45,51 +51,26 @@ class HostileOrigin:
 
     async def _answer(self, kind: str, rest: str, head: str, writer: asyncio.StreamWriter, target: str) -> None:
         body = self.files.get(rest.partition("?")[0].rpartition("/")[2], b"")
-        match kind:
-            case "redirect":
-                await self._send(writer, target, f"HTTP/1.1 302 Found\r\nLocation: {unquote(rest)}\r\n", b"")
-            case "loop":
-                await self._send(writer, target, f"HTTP/1.1 302 Found\r\nLocation: {target}x\r\n", b"")
-            case "endless":
-                writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-                while True:
-                    writer.write(b"%x\r\n%b\r\n" % (len(CHUNK), CHUNK))
-                    self.sent_bytes[target] += len(CHUNK)
-                    await writer.drain()
-            case "large":
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9999999999\r\n\r\n")
-                while True:
-                    writer.write(CHUNK)
-                    self.sent_bytes[target] += len(CHUNK)
-                    await writer.drain()
-            case "slow":
-                writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode())
-                for at in range(len(body)):
-                    writer.write(body[at : at + 1])
-                    await writer.drain()
-                    await asyncio.sleep(0.5)
-            case "silent":
-                await asyncio.Event().wait()
-            case "headers":
-                writer.write(b"HTTP/1.1 200 OK\r\n")
-                while True:
-                    writer.write(b"X-More: " + b"x" * 1000 + b"\r\n")
-                    self.sent_bytes[target] += 1010
-                    await writer.drain()
-            case "short":
-                writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body) + 1}\r\n\r\n".encode() + body)
-                writer.close()
-            case "compressed":
-                await self._send(writer, target, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n", body)
-            case "other-range":
-                last = len(body) - 1
-                await self._send(
-                    writer, target, f"HTTP/1.1 206 P\r\nContent-Range: bytes 1-{last}/{len(body)}\r\n", body[1:]
-                )
-            case "missing":
-                await self._send(writer, target, "HTTP/1.1 404 Not Found\r\n", b"no")
-            case _:
-                await self._send(writer, target, *_honest(head, body))
+        if kind in FLOODS:
+            opening, more = FLOODS[kind]
+            writer.write(opening)
+            while True:
+                writer.write(more)
+                self.sent_bytes[target] += len(more)
+                await writer.drain()
+        if kind == "silent":
+            await asyncio.Event().wait()
+        if kind == "slow":
+            writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode())
+            for at in range(len(body)):
+                writer.write(body[at : at + 1])
+                await writer.drain()
+                await asyncio.sleep(0.5)
+        elif kind == "short":
+            writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body) + 1}\r\n\r\n".encode() + body)
+            writer.close()
+        else:
+            await self._send(writer, target, *_answer_of(kind, target, rest, head, body))
 
     async def _send(self, writer: asyncio.StreamWriter, target: str, head: str, body: bytes) -> None:
         writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
@@ -97,12 +78,24 @@ class HostileOrigin:
         await writer.drain()
 
 
+def _answer_of(kind: str, target: str, rest: str, head: str, body: bytes) -> tuple[str, bytes]:
+    """Return head, without length, and body."""
+    answers = {
+        "redirect": (f"HTTP/1.1 302 Found\r\nLocation: {unquote(rest)}\r\n", b""),
+        "loop": (f"HTTP/1.1 302 Found\r\nLocation: {target}x\r\n", b""),
+        "compressed": ("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n", body),
+        "other-range": (f"HTTP/1.1 206 P\r\nContent-Range: bytes 1-{len(body) - 1}/{len(body)}\r\n", body[1:]),
+        "missing": ("HTTP/1.1 404 Not Found\r\n", b"no"),
+    }
+    return answers[kind] if kind in answers else _honest(head, body)
+
+
 def _honest(head: str, body: bytes) -> tuple[str, bytes]:
     marked = head.partition("\r\nrange: bytes=")[2].partition("\r\n")[0]
     if not marked:
         return "HTTP/1.1 200 OK\r\n", body
-    first, last = map(int, marked.split("-"))
-    return f"HTTP/1.1 206 P\r\nContent-Range: bytes {first}-{last}/{len(body)}\r\n", body[first : last + 1]
+    first, final = map(int, marked.split("-"))
+    return f"HTTP/1.1 206 P\r\nContent-Range: bytes {first}-{final}/{len(body)}\r\n", body[first : final + 1]
 
 
 @asynccontextmanager

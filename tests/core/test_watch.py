@@ -208,6 +208,16 @@ def test_a_segment_that_cannot_be_had_is_tried_again_then_missing_then_tried_aga
     assert numbers(due(following, now + watch.SEGMENT_REST_S)) == [12]
 
 
+def test_a_segment_that_is_refused_is_not_tried_again_soon() -> None:
+    following = followed(said=media(live=False))
+    following.ask(name(12), 0)
+    (command,) = due(following, 0)
+    assert isinstance(command, SegmentDue)
+    following.not_hashed(command.segment, 0, is_final=True)
+    assert following.ask(name(12), 1) is State.MISSING
+    assert due(following, 1) == []
+
+
 def test_a_playlist_that_cannot_be_read_is_asked_for_ever_more_rarely() -> None:
     following = Following(MANIFEST)
     now, waits = 0.0, []

@@ -14,7 +14,7 @@
     |   |   `-- Banned             neighbours say that it, or somebody on its line, sent wrong bytes
     |   |-- Malformed              bytes that are no signed record, text that is no playlist we follow
     |   `-- FetchFailed            an origin that the tracker reads from does not answer as it should
-    |       `-- FetchRefused       ... or is none that it may read from
+    |       `-- FetchRefused       ... or is not to be read by our rules
     `-- OurError                   this installation is wrong: the operator reads it, with what to do
         |-- ConfigError            a setting is unknown or out of bounds
         |-- ListenError            the address is in use or not ours
@@ -101,7 +101,7 @@ class FetchFailed(TheirError):
 
 
 class FetchRefused(FetchFailed):
-    """A URL, address or redirect that is not among those a stream may be read from."""
+    """A URL, address or redirect that a stream may not be read from, or a body it may not have: no use to retry."""
 
 
 class Off(TheirError):

@@ -256,8 +256,8 @@ class Following:
         while len(self.records) > RECORDS_MAX or self.records_bytes > RECORDS_BYTES_MAX:
             self._drop(next(iter(self.records)))
 
-    def not_hashed(self, segment: Segment, now: float) -> None:
-        """Note that a segment could not be fetched, or is not fit to have a record: again later, and not for ever."""
+    def not_hashed(self, segment: Segment, now: float, *, is_final: bool = False) -> None:
+        """Note that a segment could not be fetched: again later, and not for ever; if `is_final`, not soon."""
         name = segment.name
         track = self._tracks[name.track_hex]
         if name not in self._hashing or name not in track.segments:
@@ -265,9 +265,11 @@ class Following:
             return
         self._hashing.remove(name)
         attempts = self._failures[name].attempts + 1 if name in self._failures else 1
+        if is_final:
+            attempts = SEGMENT_ATTEMPTS
         wait_s = RETRY_MIN_S * 2.0 ** (attempts - 2) if attempts < SEGMENT_ATTEMPTS else SEGMENT_REST_S
         self._failures[name] = _Failure(attempts, now + wait_s)
-        track.is_stale = track.is_stale or attempts >= STALE_AFTER_FAILURES
+        track.is_stale = track.is_stale or (attempts >= STALE_AFTER_FAILURES and not is_final)
         if attempts < SEGMENT_ATTEMPTS:
             self._wanted[name] = None
 
