@@ -169,6 +169,16 @@ def test_a_track_nobody_asks_for_any_more_is_left_alone() -> None:
     assert following.next_at(watch.TRACK_IDLE_S) == float("inf")
 
 
+def test_what_was_read_long_ago_does_not_say_that_a_segment_is_missing() -> None:
+    following = followed()
+    sign(following, due(following, 0))
+    later = 10 * watch.TRACK_IDLE_S
+    assert following.ask(name(160), later) is State.DUE
+    assert [one.track_hex for one in due(following, later) if isinstance(one, PlaylistDue)] == [LOW]
+    following.read(LOW, media(155), later)
+    assert 160 in numbers(due(following, later))
+
+
 def test_few_segments_are_fetched_at_once() -> None:
     following = followed(said=media(count=20, live=False))
     for number in range(10, 30):

@@ -104,6 +104,11 @@ class _Track(_Playlist):
         self.segments: dict[SegmentName, Segment] = {}
         self.newest: list[Segment] = []  # of a live one
 
+    def asked(self, now: float) -> None:
+        """Note that somebody asks; what was read when last somebody did says nothing of now."""
+        self.is_stale = self.is_stale or now - self.asked_at >= TRACK_IDLE_S
+        self.asked_at = now
+
     def is_polled(self, now: float) -> bool:
         """Whether it is to be read, now or later."""
         is_in_use = now - self.asked_at < TRACK_IDLE_S
@@ -152,7 +157,7 @@ class Following:
         """Return the record of a segment that somebody wants, or whether it will come; see that it does."""
         track = self._tracks.get(name.track_hex)
         if track is not None:
-            track.asked_at = now
+            track.asked(now)
         else:
             self._manifest.is_stale = True  # it may be a new one
             if len(self._early) < EARLY_TRACKS_MAX:
@@ -176,7 +181,7 @@ class Following:
         track = self._tracks.get(name.track_hex)
         if track is None:
             return State.MISSING if self._is_known else State.DUE
-        if track.media is None:
+        if track.media is None or (track.is_stale and track.media.is_live and name not in track.segments):
             return State.DUE
         if name in track.segments:
             is_given_up = name in self._failures and self._failures[name].attempts >= SEGMENT_ATTEMPTS
