@@ -45,7 +45,7 @@ class Result:
     memory_mib: float
 
 
-def measure(folder: Path, bitrate_kbps: float, seconds: float) -> Result:
+def measure(folder: Path, bitrate_kbps: float, seconds: float, idle_s: float = 5.0) -> Result:
     """Run one stream."""
     stream = SyntheticLive(folder / "live", segment_s=SEGMENT_S, bitrate_kbps=bitrate_kbps)
     origin = Origin({"live": stream.folder}, folder)
@@ -55,7 +55,7 @@ def measure(folder: Path, bitrate_kbps: float, seconds: float) -> Result:
     try:
         origin.start()
         tracker.start()
-        idle = _idle_cpu_percent(tracker)
+        idle = _idle_cpu_percent(tracker, idle_s)
         begun_s, cpu_before = time.monotonic(), cpu_s(tracker.pid)
         read_before = _bytes_read(tracker)
         lags_ms = _lags_ms(stream.folder / PLAYLIST_NAME, tracker, begun_s + seconds)
@@ -72,7 +72,7 @@ def measure(folder: Path, bitrate_kbps: float, seconds: float) -> Result:
     )
 
 
-def _idle_cpu_percent(tracker: Tracker, seconds: float = 5.0) -> float:
+def _idle_cpu_percent(tracker: Tracker, seconds: float) -> float:
     before = cpu_s(tracker.pid)
     time.sleep(seconds)
     return 100 * (cpu_s(tracker.pid) - before) / seconds
