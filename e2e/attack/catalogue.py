@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from e2e.attack import admission, aiming, integrity, resources, signalling, watching
+from e2e.attack import admission, aiming, integrity, live_stage, resources, signalling, watching
 from e2e.attack.floods import FLOODS
 from e2e.attack.lies import LIES
 from e2e.attack.outcomes import Outcome
@@ -27,6 +27,10 @@ INTEGRITY: Final[dict[str, Attack]] = {
     "integrity: half polluters": integrity.half_polluters,
     "integrity: in another's name": integrity.framed,
     "integrity: nobody signs": integrity.spot,
+}
+LIVE: Final[dict[str, Attack]] = {
+    "live: honest peer": integrity.honest,
+    **{f"live: {name}": functools.partial(integrity.lie_alone, name=name) for name in live_stage.LIES},
 }
 RESOURCES: Final[dict[str, Attack]] = {
     "resources: what is measured": resources.measures,
@@ -90,4 +94,5 @@ GROUPS: Final[Mapping[str, tuple[Callable[[Path], Any], Mapping[str, Attack]]]] 
     "doors": (admission.doors, ADMISSION),
     "traps": (watching.trapped, watching.WATCHING),
     "stage": (stage, {**INTEGRITY, **RESOURCES}),
+    "live": (live_stage.live_stage, LIVE),
 }

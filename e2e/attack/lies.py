@@ -128,7 +128,7 @@ class Feeder:
     def opened(self, _session: str) -> Iterable[bytes]:
         for track in self._tracks:
             group = {"track": track.id, "kind": KIND_MEDIA, "discontinuity": 0}
-            yield wire.encode({"type": HAVE, "group": group, "ranges": [[0, len(self._truth.refs(track))]]})
+            yield wire.encode({"type": HAVE, "group": group, "ranges": [[*self._truth.claimed(track)]]})
 
     def received(self, frame: wire.Fields) -> Iterable[bytes]:
         if frame["type"] != REQUEST or not self._truth.holds(frame["ref"]):

@@ -57,11 +57,14 @@ class Stage:
         keys = [digest.public_point(self.truth.key).hex()] if mode == "signed" else []
         return {"mode": mode, "keys": keys, "digests": ""}
 
+    def welcome(self, mode: Mode) -> list[str]:
+        """Return the scripts that have a page be told so by the tracker."""
+        return [WELCOME.replace("INTEGRITY", json.dumps(self.integrity(mode)))]
+
     async def viewer(
         self, name: str, mode: Mode, browser: BrowserName = "chromium", scripts: Sequence[str] = ()
     ) -> Viewer:
         """Open a viewer, without waiting for its first frame."""
-        welcome = WELCOME.replace("INTEGRITY", json.dumps(self.integrity(mode)))
         viewer = await open_viewer(
             self.browsers,
             browser,
@@ -69,7 +72,7 @@ class Stage:
             name,
             self.src,
             parameters={"level": LEVEL},
-            scripts=[welcome, *scripts],
+            scripts=[*self.welcome(mode), *scripts],
         )
         self.viewers.append(viewer)
         return viewer

@@ -42,6 +42,10 @@ class Truth:
         count = len(list((self.folder / track.name).glob("segment-*.m4s")))
         return [self._ref(track, KIND_MEDIA, number) for number in range(count)]
 
+    def claimed(self, track: Track) -> tuple[int, int]:
+        """Return first number and count of the segments that somebody who holds everything says it has."""
+        return 0, len(self.refs(track))
+
     def init(self, track: Track) -> Ref:
         """Return the init segment of a track."""
         number = wire.init_number(f"http://x/{self.mount}/{track.name}/init-{track.name}.mp4", 0)
@@ -81,6 +85,11 @@ class Truth:
 def copy_vod(media: Media, folder: Path, mount: str) -> Truth:
     """Copy the fMP4 VOD, so that records can lie beside it."""
     shutil.copytree(media.vod("fmp4"), folder)
+    return Truth(folder, mount, tracks_of(media))
+
+
+def tracks_of(media: Media) -> list[Track]:
+    """Return the tracks that the test media's streams have."""
     recipe, tracks = media.recipe, []
     for rendition in recipe.renditions:
         description = {
@@ -93,7 +102,7 @@ def copy_vod(media: Media, folder: Path, mount: str) -> Truth:
     for sound in recipe.audio:
         description = {"type": "audio", "name": sound.name, "language": sound.language}
         tracks.append(Track(f"audio-{sound.language}", wire.track_id(description)))
-    return Truth(folder, mount, tracks)
+    return tracks
 
 
 def record_path(segment: Path) -> Path:
