@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from peerpool import cli
 from peerpool.core.errors import ConfigError
-from peerpool.settings import DemoStream, Settings, load_settings
+from peerpool.settings import DemoStream, Settings, WatchedStream, load_settings
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -33,6 +33,8 @@ def test_lists_of_tables(tmp_path: Path) -> None:
     settings = load_settings(path, {})
     assert settings.demo_streams == [DemoStream("Live", "l")]
     assert settings.ice_servers == [{"urls": "stun:s"}]
+    watched = write(tmp_path, '[[watch]]\nurl = "https://a/b.m3u8"\norigins = ["https://c"]')
+    assert load_settings(watched, {}).watch == [WatchedStream("https://a/b.m3u8", origins=["https://c"])]
     streams = '[{"name":"VOD","src":"v"}]'
     assert load_settings(None, {"PEERPOOL_DEMO_STREAMS": streams}).demo_streams == [DemoStream("VOD", "v")]
 
@@ -45,6 +47,7 @@ def test_lists_of_tables(tmp_path: Path) -> None:
         ('port = "x"', "$.port"),
         ('log_level = "loud"', "$.log_level"),
         ('[[demo_streams]]\nnane = "x"', "$.demo_streams[0]"),
+        ('[[watch]]\ncontent = "x"', "$.watch[0]"),
         ("port = ", "is not TOML"),
     ],
 )
