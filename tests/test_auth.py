@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 import time
 from typing import Any
 
@@ -137,3 +139,15 @@ def test_the_three_lines_of_the_guide_make_a_token_that_is_taken() -> None:
     names = {"secret": SECRET}
     exec(snippet, names)
     assert verify(names["token"], "news", [SECRET]).content == "cdn.example/live/*"
+
+
+@pytest.mark.skipif(not (ROOT / "node_modules" / "jsonwebtoken").is_dir(), reason="needs `npm ci`")
+def test_the_three_lines_for_node_make_a_token_that_is_taken() -> None:
+    guide = (ROOT / "docs" / "sites.md").read_text(encoding="utf-8")
+    found = re.search(r"```js\n(const jwt.*?)```", guide, re.DOTALL)
+    assert found is not None
+    script = f"const secret = {json.dumps(SECRET)};\n{found[1]}\nprocess.stdout.write(token);"
+    made = subprocess.run(
+        ["node", "--input-type=commonjs", "-e", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30
+    )
+    assert verify(made.stdout, "news", [SECRET]).content == "cdn.example/live/*"
