@@ -148,6 +148,11 @@ def test_the_three_lines_for_node_make_a_token_that_is_taken() -> None:
     assert found is not None
     script = f"const secret = {json.dumps(SECRET)};\n{found[1]}\nprocess.stdout.write(token);"
     made = subprocess.run(
-        ["node", "--input-type=commonjs", "-e", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30
+        ["node", "--input-type=commonjs", "-e", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
     )
     assert verify(made.stdout, "news", [SECRET]).content == "cdn.example/live/*"
