@@ -13,7 +13,8 @@ from peerpool import watcher as watching
 from peerpool.core.digests import SegmentName, decode
 from peerpool.core.errors import ConfigError
 from peerpool.core.identity import KIND_MEDIA, content_id, content_name
-from peerpool.core.playlists import ONLY_TRACK
+from peerpool.core.playlists import ONLY_TRACK, Media, Multivariant
+from peerpool.core.urls import Url
 from peerpool.core.watch import State
 from peerpool.keys import SigningKey, new_key, verify
 from peerpool.settings import WatchedStream
@@ -174,6 +175,26 @@ def test_a_stream_that_can_be_read_again_is_told_of(caplog: pytest.LogCaptureFix
 
     run(scenario)
     assert [("again" in record.getMessage()) for record in caplog.records] == [False, True]
+
+
+def test_a_defect_of_ours_is_logged_and_the_stream_followed_on(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, failures = watching.read, iter([RuntimeError("of ours")])
+
+    def defective(text: str, base: Url, track: str) -> Media | Multivariant:
+        for failure in failures:
+            raise failure
+        return read(text, base, track)
+
+    monkeypatch.setattr(watching, "read", defective)
+
+    async def scenario(origin: HostileOrigin) -> None:
+        async with watched(origin) as (watcher, content):
+            assert isinstance(await watcher.record(content, FIRST, "line"), bytes)
+
+    run(scenario)
+    assert "please report it" in caplog.text
 
 
 def test_segments_on_an_origin_that_is_not_named_have_no_record(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,6 +117,9 @@ class _Stream:
                 await self._hash(fetcher, command.segment)
         except (FetchFailed, Malformed) as error:
             self._failed(command, error)
+        except Exception as error:  # a defect of ours ends neither this stream nor the others
+            log.exception("watch %s: a defect, please report it", self.name)
+            self._failed(command, error)
         self._settle()
         self.wake()
 
