@@ -13,7 +13,7 @@ from peerpool import watcher as watching
 from peerpool.core.digests import SegmentName, decode
 from peerpool.core.errors import ConfigError
 from peerpool.core.identity import KIND_MEDIA, content_id, content_name
-from peerpool.core.playlists import ONLY_TRACK, Media, Multivariant
+from peerpool.core.playlists import ONLY_TRACK, Media, Multivariant, read
 from peerpool.core.urls import Url
 from peerpool.core.watch import State
 from peerpool.keys import SigningKey, new_key, verify
@@ -180,7 +180,7 @@ def test_a_stream_that_can_be_read_again_is_told_of(caplog: pytest.LogCaptureFix
 def test_a_defect_of_ours_is_logged_and_the_stream_followed_on(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, failures = watching.read, iter([RuntimeError("of ours")])
+    failures = iter([RuntimeError("of ours")])
 
     def defective(text: str, base: Url, track: str) -> Media | Multivariant:
         for failure in failures:
