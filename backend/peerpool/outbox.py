@@ -33,18 +33,27 @@ class Sink(Protocol):
     def close(self, code: int, reason: str) -> None:
         """Close after what was put before."""
 
+    def abort(self) -> None:
+        """End the connection without waiting for anybody."""
+
     def discard(self) -> None:
         """Send no more: the connection is over."""
+
+
+def _count_nothing() -> None:
+    """Take no note of a slow reader."""
 
 
 class Outbox:
     """Bounded queue of text frames and one close. `abort` ends the connection without waiting for anybody."""
 
-    __slots__ = ("_abort", "_close", "_frames", "_is_closed", "_queued_bytes", "_send", "_writer")
+    __slots__ = ("_abort", "_close", "_frames", "_is_closed", "_on_slow", "_queued_bytes", "_send", "_writer")
 
-    def __init__(self, send: Send, abort: Callable[[], None]) -> None:
+    def __init__(self, send: Send, abort: Callable[[], None], on_slow: Callable[[], None] = _count_nothing) -> None:
+        """`on_slow` is called before the connection of a reader that is too slow is aborted."""
         self._send = send
         self._abort = abort
+        self._on_slow = on_slow
         self._frames: deque[bytes] = deque()
         self._queued_bytes = 0
         self._close: tuple[int, str] | None = None
@@ -58,6 +67,7 @@ class Outbox:
         queued_bytes = self._queued_bytes + len(frame)
         if queued_bytes > (SOFT_LIMIT_BYTES if is_droppable else HARD_LIMIT_BYTES):
             if not is_droppable:
+                self._on_slow()
                 self.abort()
             return False
         self._queued_bytes = queued_bytes
