@@ -1,0 +1,33 @@
+"""The tracker with no bound on what is unfinished, for controls: `python -m e2e.attack.unbounded serve --port 8080`."""
+
+from __future__ import annotations
+
+import functools
+import math
+import sys
+
+import peerpool.app
+import peerpool.cli
+import peerpool.server
+from peerpool.core.limits import Limits
+
+MANY = 1_000_000
+
+
+def unbounded(open_files: int, limits: Limits) -> tuple[int, Limits]:
+    """Stand in for `server.within`: keep no descriptors for anybody."""
+    return open_files, limits
+
+
+if __name__ == "__main__":
+    peerpool.app.Limits = functools.partial(  # type: ignore[misc, assignment]
+        Limits,
+        head_timeout_s=math.inf,
+        answer_timeout_s=math.inf,
+        join_timeout_s=math.inf,
+        torrent_join_timeout_s=math.inf,
+        max_unfinished=MANY,
+        max_line_unfinished=MANY,
+    )
+    peerpool.server.within = unbounded
+    sys.exit(peerpool.cli.main())
