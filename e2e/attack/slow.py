@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import select
 import socket
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -33,7 +32,8 @@ SOCKETS: Final = 5_000
 ADDRESSES: Final = tuple(f"127.0.0.{number}" for number in range(2, 6))
 # Of the tracker's site map all of them are one site.
 SITES: Final = 1
-DRIP_EVERY_S: Final = 2.0
+DRIP_EVERY_S: Final = 1.0
+COME_BACK_EVERY_S: Final = 0.1
 CONTROL_S: Final = 30.0
 # Deadlines are looked at once a second; the rest is this machine's, which opens ten thousand sockets meanwhile.
 SLACK_S: Final = 4.0
@@ -51,7 +51,7 @@ PING: Final = masked(b"", opcode=9)
 
 @dataclass(frozen=True)
 class Kind:
-    """A way to be slow: what is sent at first, what every other second, and whether answers are read by the byte."""
+    """A way to be slow: what is sent at first, what every second, and whether answers are read by the byte."""
 
     first: bytes
     then: bytes = b""
@@ -148,7 +148,7 @@ def held(tracker: Tracker) -> int:
     folder, count = Path(f"/proc/{tracker.pid}/fd"), 0
     for descriptor in folder.iterdir():
         with contextlib.suppress(OSError):  # closed meanwhile
-            count += os.readlink(descriptor).startswith("socket:")
+            count += str(descriptor.readlink()).startswith("socket:")
     return count
 
 
@@ -172,7 +172,7 @@ async def attacked(tracker: Tracker, kind: Kind, sockets: int, for_s: float, *, 
             elif again:
                 await asyncio.to_thread(crowd.come_back)
             await asyncio.to_thread(crowd.go_on)
-            await asyncio.sleep(DRIP_EVERY_S if not again else 0.1)
+            await asyncio.sleep(COME_BACK_EVERY_S if again else DRIP_EVERY_S)
     finally:
         honest.cancel()
         await asyncio.gather(honest, return_exceptions=True)
@@ -194,7 +194,7 @@ async def sockets(folder: Path, name: str, count: int = SOCKETS, control_s: floa
     kind = KINDS[name]
     within_s = kind.patience_s + SLACK_S
     safe, open_ = located_tracker(folder / "safe"), located_tracker(folder / "open", UNBOUNDED)
-    with _running(safe), _running(open_):
+    async with _running(safe, open_):
         seen, control = await asyncio.gather(
             attacked(safe, kind, count, within_s), attacked(open_, kind, count, control_s)
         )
@@ -217,7 +217,7 @@ async def all_slots(folder: Path) -> Outcome:
     limited = ("sh", "-c", f'ulimit -n {FEW_FILES}; exec "$@"', "sh")
     safe = located_tracker(folder / "safe", (*limited, PEERPOOL))
     open_ = located_tracker(folder / "open", (*limited, *UNBOUNDED))
-    with _running(safe), _running(open_):
+    async with _running(safe, open_):
         seen, control = await asyncio.gather(
             attacked(safe, kind, ALL_SLOTS, for_s, again=True), attacked(open_, kind, ALL_SLOTS, for_s, again=True)
         )
@@ -243,10 +243,11 @@ def _mib(seen: Seen) -> float:
     return seen.grown_bytes / MIB
 
 
-@contextlib.contextmanager
-def _running(tracker: Tracker) -> Iterator[None]:
-    tracker.start()
+@contextlib.asynccontextmanager
+async def _running(*trackers: Tracker) -> AsyncIterator[None]:
     try:
+        await asyncio.gather(*(asyncio.to_thread(tracker.start) for tracker in trackers))
         yield
     finally:
-        tracker.stop()
+        for tracker in trackers:
+            tracker.stop()
