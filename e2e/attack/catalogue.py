@@ -46,9 +46,9 @@ SIGNALLING: Final[dict[str, Attack]] = {
     "signalling: 10,000 offers": signalling.offer_flood,
 }
 # The same with fewer sockets, and no longer than it takes: for a short run.
-SLOW_FEW: Final = "slow: a head by the byte, 1,000"
+SLOW_FEW: Final = "slow: a head by the byte, 500"
 SLOW: Final[dict[str, Attack]] = {
-    SLOW_FEW: functools.partial(slow.sockets, name="a head by the byte", count=1_000, control_s=8.0),
+    SLOW_FEW: functools.partial(slow.sockets, name="a head by the byte", count=500, control_s=8.0),
     **{f"slow: {name}": functools.partial(slow.sockets, name=name) for name in slow.KINDS},
     "slow: all descriptors": slow.all_slots,
 }

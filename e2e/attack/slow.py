@@ -32,6 +32,9 @@ SOCKETS: Final = 5_000
 ADDRESSES: Final = tuple(f"127.0.0.{number}" for number in range(2, 6))
 # Of the tracker's site map all of them are one site.
 SITES: Final = 1
+# A flood of connections is another attack; these have time.
+OPENED_AT_ONCE: Final = 50
+OPENED_PER_S: Final = 1_000
 DRIP_EVERY_S: Final = 1.0
 COME_BACK_EVERY_S: Final = 0.1
 CONTROL_S: Final = 30.0
@@ -88,7 +91,7 @@ class Crowd:
 
     def open(self, count: int) -> None:
         """Connect, and send what is sent at first."""
-        for number in range(count):
+        for number in range(len(self._sockets), len(self._sockets) + count):
             self._sockets.append(self._connect(number))
 
     def go_on(self) -> None:
@@ -161,7 +164,9 @@ async def attacked(tracker: Tracker, kind: Kind, sockets: int, for_s: float, *, 
     crowd = Crowd(tracker, kind)
     honest = asyncio.create_task(_join(tracker, seen))
     try:
-        await asyncio.to_thread(crowd.open, sockets)
+        for opened in range(0, sockets, OPENED_AT_ONCE):
+            await asyncio.to_thread(crowd.open, min(OPENED_AT_ONCE, sockets - opened))
+            await asyncio.sleep(OPENED_AT_ONCE / OPENED_PER_S)
         begun_s = time.monotonic()
         while (elapsed_s := time.monotonic() - begun_s) < for_s and seen.gone_s == float("inf"):
             seen.left = max(0, held(tracker) - sockets_before)
@@ -250,4 +255,4 @@ async def _running(*trackers: Tracker) -> AsyncIterator[None]:
         yield
     finally:
         for tracker in trackers:
-            tracker.stop()
+            tracker.kill()  # or it would say goodbye to thousands
