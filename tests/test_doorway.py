@@ -210,6 +210,20 @@ def test_who_reads_slowly_but_in_time_gets_all_of_it(play: Callable[..., None]) 
     play(scenario, body=b"x" * LARGE_BYTES)
 
 
+def test_who_reads_one_large_answer_after_another_has_time_for_each(play: Callable[..., None]) -> None:
+    async def scenario(place: Place) -> None:
+        reader, writer = await place.open()
+        for _ in range(4):
+            writer.write(GET)
+            await reader.readuntil(b"\r\n\r\n")
+            place.now += 25
+            await reader.readexactly(LARGE_BYTES)
+            await place.swept()
+        assert place.hub.cuts == {"head": 0, "answer": 0, "crowd": 0}
+
+    play(scenario, body=b"x" * LARGE_BYTES)
+
+
 def test_a_line_with_many_makes_room_with_its_oldest_and_others_are_not_asked(play: Callable[..., None]) -> None:
     async def scenario(place: Place) -> None:
         honest = await place.open(OTHER)

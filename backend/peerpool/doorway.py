@@ -105,6 +105,7 @@ def guarded(base: type[Any], hub: Hub, doorway: Doorway) -> type[GuardedProtocol
 
         def data_received(self, data: bytes) -> None:
             if not self.is_shut_out:
+                self._settle()  # the answer before may have been read meanwhile
                 super().data_received(data)
                 self._settle()
 
