@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from e2e.attack import admission, aiming, integrity, resources, signalling, slow
+from e2e.attack import admission, aiming, integrity, resources, signalling, slow, unread
 from e2e.attack.floods import FLOODS
 from e2e.attack.lies import LIES
 from e2e.attack.outcomes import Outcome
@@ -51,6 +51,7 @@ SLOW: Final[dict[str, Attack]] = {
     SLOW_FEW: functools.partial(slow.sockets, name="a head by the byte", count=500, control_s=8.0),
     **{f"slow: {name}": functools.partial(slow.sockets, name=name) for name in slow.KINDS},
     "slow: all descriptors": slow.all_slots,
+    "slow: members that read nothing": unread.unread,
 }
 
 

@@ -199,7 +199,7 @@ async def sockets(folder: Path, name: str, count: int = SOCKETS, control_s: floa
     kind = KINDS[name]
     within_s = kind.patience_s + SLACK_S
     safe, open_ = located_tracker(folder / "safe"), located_tracker(folder / "open", UNBOUNDED)
-    async with _running(safe, open_):
+    async with running(safe, open_):
         seen, control = await asyncio.gather(
             attacked(safe, kind, count, within_s), attacked(open_, kind, count, control_s)
         )
@@ -222,7 +222,7 @@ async def all_slots(folder: Path) -> Outcome:
     limited = ("sh", "-c", f'ulimit -n {FEW_FILES}; exec "$@"', "sh")
     safe = located_tracker(folder / "safe", (*limited, PEERPOOL))
     open_ = located_tracker(folder / "open", (*limited, *UNBOUNDED))
-    async with _running(safe, open_):
+    async with running(safe, open_):
         seen, control = await asyncio.gather(
             attacked(safe, kind, ALL_SLOTS, for_s, again=True), attacked(open_, kind, ALL_SLOTS, for_s, again=True)
         )
@@ -249,7 +249,8 @@ def _mib(seen: Seen) -> float:
 
 
 @contextlib.asynccontextmanager
-async def _running(*trackers: Tracker) -> AsyncIterator[None]:
+async def running(*trackers: Tracker) -> AsyncIterator[None]:
+    """Run trackers, for as long as the block runs."""
     try:
         await asyncio.gather(*(asyncio.to_thread(tracker.start) for tracker in trackers))
         yield

@@ -8,6 +8,7 @@ import sys
 
 import peerpool.app
 import peerpool.cli
+import peerpool.outbox
 import peerpool.server
 from peerpool.core.limits import Limits
 
@@ -29,5 +30,6 @@ if __name__ == "__main__":
         max_unfinished=MANY,
         max_line_unfinished=MANY,
     )
+    vars(peerpool.outbox)["READ_TIMEOUT_S"] = math.inf
     peerpool.server.within = unbounded
     sys.exit(peerpool.cli.main())
