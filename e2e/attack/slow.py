@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from peerpool.core.limits import Limits
+from peerpool.outbox import CLOSE_GRACE_S
 
 from bench.processes import resident_bytes
 from e2e.attack.outcomes import Figure, Outcome
@@ -75,9 +76,12 @@ KINDS: Final[dict[str, Kind]] = {
     "an answer by the byte": Kind(
         GET.format(path="/peerpool.js.map").encode() + b"\r\n", patience_s=LIMITS.answer_timeout_s, reads=True
     ),
-    "upgraded, no join": Kind(HANDSHAKE.format(path="/signal").encode(), PING, LIMITS.join_timeout_s, SITES),
+    # These are told why, and do not answer that either.
+    "upgraded, no join": Kind(
+        HANDSHAKE.format(path="/signal").encode(), PING, LIMITS.join_timeout_s + CLOSE_GRACE_S, SITES
+    ),
     "upgraded, no announce": Kind(
-        HANDSHAKE.format(path="/announce").encode(), PING, LIMITS.torrent_join_timeout_s, SITES
+        HANDSHAKE.format(path="/announce").encode(), PING, LIMITS.torrent_join_timeout_s + CLOSE_GRACE_S, SITES
     ),
 }
 
@@ -167,6 +171,8 @@ async def attacked(tracker: Tracker, kind: Kind, sockets: int, for_s: float, *, 
         for opened in range(0, sockets, OPENED_AT_ONCE):
             await asyncio.to_thread(crowd.open, min(OPENED_AT_ONCE, sockets - opened))
             await asyncio.sleep(OPENED_AT_ONCE / OPENED_PER_S)
+            if opened % OPENED_PER_S == 0:
+                await asyncio.to_thread(crowd.go_on)
         begun_s = time.monotonic()
         while (elapsed_s := time.monotonic() - begun_s) < for_s and seen.gone_s == float("inf"):
             seen.left = max(0, held(tracker) - sockets_before)
