@@ -1,4 +1,4 @@
-"""What leaves a page before consent, without it, after it, and over a phone's line; as spies and the tracker see it."""
+"""What leaves a page before consent, without it, after it, over a phone's line; as spies, tracker and kernel see it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 import pytest
@@ -14,6 +14,7 @@ import pytest
 from e2e.conftest import Run
 from e2e.harness.bed import Bed, Stream
 from e2e.harness.browsers import BrowserName, Browsers
+from e2e.harness.kernel_sockets import KernelSocket, SocketWatch, watching
 from e2e.harness.page_server import SCRIPT, File, PageServer, player_page
 from e2e.harness.site_viewer import SiteViewer, open_site
 from e2e.harness.viewers import wait_until
@@ -118,6 +119,66 @@ def test_nothing_leaves_before_consent_and_sharing_begins_with_it(
         after = (await viewers[0].seen(), await viewers[0].bytes("toPeers"))
         assert after == before
         assert [url for url in viewers[0].requests[asked:] if not url.startswith(bed.origin.url)] == []
+
+    run(scenario())
+
+
+def is_name_lookup(found: KernelSocket) -> bool:
+    """Whether it asks a name server: that is part of HTTP where servers have names."""
+    return found.remote.endswith(":53")
+
+
+async def assert_kernel_sees_http_only(watch: SocketWatch, site: PageServer, bed: Bed) -> None:
+    """No UDP, no TCP but to page, CDN and the script's server, and to that none that stays."""
+    tracker = urlsplit(bed.tracker.url).netloc
+
+    async def only_scripts_were_fetched() -> bool:
+        return not [one for one in watch.now() if one.remote == tracker]
+
+    await wait_until(only_scripts_were_fetched, 20, "no connection to the tracker outlives the loading of scripts")
+    seen = watch.seen()
+    assert any(one.remote == tracker for one in seen), "or it would not have seen a WebSocket either"
+    servers = {urlsplit(url).netloc for url in (site.url, bed.origin.url, bed.tracker.url)}
+    assert [one for one in seen if one.remote not in servers and not is_name_lookup(one)] == []
+
+
+@pytest.mark.parametrize("browser", BOTH)
+def test_the_kernel_sees_nothing_but_http_before_consent_and_udp_after_it(
+    run: Run, browsers: Browsers, bed: Bed, site: PageServer, browser: BrowserName
+) -> None:
+    async def scenario() -> None:
+        await nobody_is_there(bed)
+        await browsers.get(browser)
+        url = page_url(site, bed, 'data-consent="required"')
+        with watching(browser) as watch:
+            viewers = [await open_site(browsers, browser, url) for _ in range(2)]
+            for viewer in viewers:
+                await viewer.plays_on(4)
+            await assert_kernel_sees_http_only(watch, site, bed)
+            for viewer in viewers:
+                await viewer.page.evaluate("() => PeerPool.consent(true)")
+
+            async def connected() -> bool:
+                now = watch.now()
+                udp = [one for one in now if one.protocol == "udp" and not is_name_lookup(one)]
+                return bool(udp) and urlsplit(bed.tracker.url).netloc in {one.remote for one in now}
+
+            await wait_until(connected, 30, "the sockets of WebRTC and of the tracker are seen")
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("browser", BOTH)
+def test_switched_off_the_kernel_sees_nothing_but_http(
+    run: Run, browsers: Browsers, bed: Bed, site: PageServer, browser: BrowserName
+) -> None:
+    async def scenario() -> None:
+        await nobody_is_there(bed)
+        await browsers.get(browser)
+        with watching(browser) as watch:
+            viewer = await open_site(browsers, browser, page_url(site, bed, options="{ enabled: false }"))
+            await viewer.plays_on(4)
+            await assert_kernel_sees_http_only(watch, site, bed)
 
     run(scenario())
 

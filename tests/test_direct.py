@@ -15,7 +15,7 @@ from peerpool.core import constants as c
 from peerpool.core.places import NOWHERE
 from peerpool.core.tracker import Tracker
 from peerpool.direct import DirectSocket, Turn, text_header
-from peerpool.outbox import HARD_LIMIT_BYTES, SOFT_LIMIT_BYTES
+from peerpool.outbox import HARD_LIMIT_BYTES, READ_TIMEOUT_S, SOFT_LIMIT_BYTES
 from peerpool.protocols.webtorrent import MAX_FRAME_BYTES
 from peerpool.signalling import NATIVE, Hub
 from websockets import Subprotocol
@@ -188,3 +188,18 @@ def test_who_takes_nothing_gets_no_more_offers_and_is_cut_at_the_end() -> None:
         assert line.get_write_buffer_size() <= HARD_LIMIT_BYTES + 100 * 10
 
     asyncio.run(turn())
+
+
+def test_who_has_not_read_for_half_a_minute_is_cut_however_little_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def turns() -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        line = Line(takes=False)
+        receiver = opened(line)
+        for elapsed_s, takes in ((0.0, True), (1.0, True), (READ_TIMEOUT_S, True), (READ_TIMEOUT_S + 1.0, False)):
+            monkeypatch.setattr(loop, "time", lambda elapsed_s=elapsed_s: now + elapsed_s)
+            assert receiver.put(b"pong", is_droppable=False) is takes
+            receiver.flush()
+        assert line.is_aborted
+
+    asyncio.run(turns())

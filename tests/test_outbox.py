@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from peerpool.outbox import HARD_LIMIT_BYTES, SOFT_LIMIT_BYTES, Outbox
+import pytest
+from peerpool.outbox import HARD_LIMIT_BYTES, READ_TIMEOUT_S, SOFT_LIMIT_BYTES, Arrears, Outbox
 from starlette.types import Message
 
 KIB = b"x" * 1024
@@ -64,6 +65,29 @@ def test_a_slow_reader_loses_offers_then_its_connection() -> None:
         assert (offers + others) * len(KIB) == HARD_LIMIT_BYTES
         assert socket.aborts == 1
         assert not outbox.put(b"more", is_droppable=False)
+        assert socket.aborts == 1
+
+    run(scenario)
+
+
+def test_who_is_behind_for_too_long_is_so_until_it_has_taken_everything() -> None:
+    arrears = Arrears()
+    assert not arrears.too_long(1, 100.0)
+    assert not arrears.too_long(1, 99.9 + READ_TIMEOUT_S)
+    assert arrears.too_long(1, 100.0 + READ_TIMEOUT_S)
+    assert not arrears.too_long(0, 101.0 + READ_TIMEOUT_S)
+    assert not arrears.too_long(1, 102.0 + READ_TIMEOUT_S)
+
+
+def test_who_has_not_read_for_half_a_minute_is_cut_however_little_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(socket: FakeSocket, outbox: Outbox) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        outbox.put(KIB, is_droppable=True)
+        await settle()
+        for elapsed_s, takes in ((0.0, True), (READ_TIMEOUT_S - 0.1, True), (READ_TIMEOUT_S, False)):
+            monkeypatch.setattr(loop, "time", lambda elapsed_s=elapsed_s: now + elapsed_s)
+            assert outbox.put(b"pong", is_droppable=False) is takes
         assert socket.aborts == 1
 
     run(scenario)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import socket
@@ -14,10 +15,12 @@ from pathlib import Path
 
 import pytest
 from peerpool.core import constants as c
+from peerpool.core.limits import Limits
+from peerpool.server import within
 from websockets.exceptions import ConnectionClosed
 
 from e2e.harness.raw_frames import HANDSHAKE, masked
-from tests.servers import ServerProcess, join, running_server, stuck_client
+from tests.servers import ServerProcess, close_code, join, running_server, stuck_client
 
 INVALID_DATA = 1007
 
@@ -133,3 +136,38 @@ def knock(server: ServerProcess, request: bytes) -> bytes:
             return raw.recv(12)
         except ConnectionError:
             return b""
+
+
+# The command, with little patience for who does not join, and room for two of those.
+IMPATIENT = """
+import functools, sys
+import peerpool.app, peerpool.cli
+peerpool.app.Limits = functools.partial(peerpool.app.Limits, join_timeout_s=1.0, max_line_unfinished=2)
+sys.exit(peerpool.cli.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("direct", ["true", "false"])
+def test_who_does_not_join_is_cut_for_others_or_told_so_in_the_end(direct: str) -> None:
+    with running_server(("-c", IMPATIENT), direct_sockets=direct) as server, contextlib.ExitStack() as stack:
+        member, *mute = [stack.enter_context(server.native()) for _ in range(2)]
+        join(member, "a" * 40)
+        mute += [stack.enter_context(server.native()) for _ in range(2)]
+        with pytest.raises(ConnectionClosed) as cut:
+            mute[0].recv(10)
+        assert cut.value.rcvd is None  # without a goodbye
+        assert [close_code(client) for client in mute[1:]] == [c.CLOSE_IDLE] * 2
+        join(member, "b" * 40)  # it stays, and may join anew
+        with urllib.request.urlopen(f"{server.base}/metrics", timeout=10) as response:
+            metrics = response.read().decode()
+        assert 'peerpool_cuts_total{owed="join"} 2.0' in metrics
+        assert 'peerpool_cuts_total{owed="join_crowd"} 1.0' in metrics
+
+
+@pytest.mark.parametrize(
+    ("open_files", "room", "unfinished", "of_a_line"),
+    [(20_000, 17_444, 2_492, 623), (1_024, 840, 120, 30), (1_000_000, 995_840, 4_096, 1_024), (64, 0, 1, 1)],
+)
+def test_descriptors_are_kept_for_newcomers(open_files: int, room: int, unfinished: int, of_a_line: int) -> None:
+    found, limits = within(open_files, Limits())
+    assert (found, limits.max_unfinished, limits.max_line_unfinished) == (room, unfinished, of_a_line)

@@ -117,23 +117,25 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(args: argparse.Namespace) -> int:
     # Imported here, so that `bundle` and `constants` work where only a compiler is installed.
     from peerpool.app import create_app  # noqa: PLC0415
-    from peerpool.server import make_server  # noqa: PLC0415
+    from peerpool.server import make_server, within  # noqa: PLC0415
     from peerpool.settings import load_settings  # noqa: PLC0415
 
     overrides = {"host": args.host, "port": args.port, "redis_url": args.redis}
     settings = load_settings(args.config, overrides=overrides)
     app = create_app(settings)
     open_files = _raise_file_limit()
-    capacity = min(settings.max_connections, max(0, open_files - 64))
-    server = make_server(app, settings, app.state.hub)
+    hub = app.state.hub
+    room, limits = within(open_files, hub.tracker.limits)
+    hub.max_connections = min(settings.max_connections, room)
+    server = make_server(app, settings, hub, limits)
     listener = _listen(settings.host, settings.port)
     base = _base_url(settings.host, listener.getsockname()[1])
     print(f"Media PeerPool {__version__}")
     print(f"  demo      {base}/demo")
     print(f"  script    {base}/peerpool.js")
     print(f"  tracker   {base.replace('http', 'ws', 1)}/signal   (WebTorrent clients: /announce)")
-    print(f"  capacity  {capacity} WebSockets ({open_files} open files allowed)")
-    print(f"  access    {_access(settings, app.state.hub.tracker.gate)}", flush=True)
+    print(f"  capacity  {hub.max_connections} WebSockets ({open_files} open files allowed)")
+    print(f"  access    {_access(settings, hub.tracker.gate)}", flush=True)
     server.run(sockets=[listener])
     return 0 if server.started else EXIT_FAILED
 

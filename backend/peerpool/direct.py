@@ -33,7 +33,7 @@ from peerpool.core.places import Place
 from peerpool.core.state import NO_HANDSHAKE, Handshake
 from peerpool.core.swarm import ConnectionId
 from peerpool.forwarded import TrustedProxies
-from peerpool.outbox import CLOSE_GRACE_S, HARD_LIMIT_BYTES, SEND_BUFFER_BYTES, SOFT_LIMIT_BYTES
+from peerpool.outbox import CLOSE_GRACE_S, HARD_LIMIT_BYTES, SEND_BUFFER_BYTES, SOFT_LIMIT_BYTES, Arrears
 from peerpool.protocols.webtorrent import MAX_FRAME_BYTES
 from peerpool.signalling import NATIVE, WEBTORRENT, Dialect, Hub, handshake_of
 
@@ -111,6 +111,7 @@ class DirectSocket(WSListener):
         self._unsent: list[bytes] = []
         # With these, what the reader has not taken.
         self._waiting_bytes = 0
+        self._arrears = Arrears()
         self._id: ConnectionId = 0
         self._is_closed = False
         self._parts: list[bytes] = []
@@ -187,10 +188,12 @@ class DirectSocket(WSListener):
         room_bytes = (SOFT_LIMIT_BYTES if is_droppable else HARD_LIMIT_BYTES) - length
         if self._unsent and self._waiting_bytes > room_bytes:
             self.flush()  # much for one turn is not the reader's fault
+        is_slow = False
         if not self._unsent:
             self._waiting_bytes = stream.get_write_buffer_size()
-        if self._waiting_bytes > room_bytes:
-            if not is_droppable:
+            is_slow = self._arrears.too_long(self._waiting_bytes, asyncio.get_running_loop().time())
+        if is_slow or self._waiting_bytes > room_bytes:
+            if is_slow or not is_droppable:
                 self._hub.slow_readers += 1
                 self.abort()
             return False

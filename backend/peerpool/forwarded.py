@@ -25,16 +25,17 @@ class TrustedProxies:
 
     def client(self, peer: str, forwarded_for: Sequence[str]) -> str:
         """Return the client's address: `peer`, or where that is trusted the last in the headers that is not."""
-        if not self._trusts(peer):
+        if not self.trusts(peer):
             return peer
         hosts = [host.strip() for value in forwarded_for for host in value.split(",") if host.strip()]
         if not hosts:
             return peer
         if self._everybody:
             return hosts[0]
-        return next((host for host in reversed(hosts) if not self._trusts(host)), hosts[0])
+        return next((host for host in reversed(hosts) if not self.trusts(host)), hosts[0])
 
-    def _trusts(self, host: str) -> bool:
+    def trusts(self, host: str) -> bool:
+        """Whether `host` is one of the proxies."""
         address = parse_address(host)
         if self._everybody or address is None:
             return self._everybody

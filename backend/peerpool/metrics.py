@@ -67,6 +67,9 @@ class TrackerCollector(Collector):
             ("client_reported_stalls", "Stalls, as clients claim", totals.reported_stalls),
         ):
             yield CounterMetricFamily(f"peerpool_{name}", text, value)
+        cuts = {**self._hub.cuts, **totals.unjoined}
+        text = "Connections cut for what they had yet to do, or because too many had"
+        yield _labelled("peerpool_cuts", text, "owed", cuts)
         sizes = tracker.cluster_sizes()
         clusters = GaugeMetricFamily("peerpool_clusters", "Places that share among themselves", labels=["level"])
         clustered = GaugeMetricFamily(

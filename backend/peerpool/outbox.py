@@ -20,6 +20,9 @@ SEND_BUFFER_BYTES: Final = 65_536
 SOFT_LIMIT_BYTES: Final = 65_536
 # Room for what cannot be dropped once offers are.
 HARD_LIMIT_BYTES: Final = 131_072
+# Whoever has not taken everything for so long (seconds) is cut: it answers no offer in time, and what waits for it is
+# our memory. A phone in a tunnel is back before, or has lost its connections anyway.
+READ_TIMEOUT_S: Final = 30.0
 # How long a close may wait for a socket that takes nothing.
 CLOSE_GRACE_S: Final = 5.0
 
@@ -33,18 +36,47 @@ class Sink(Protocol):
     def close(self, code: int, reason: str) -> None:
         """Close after what was put before."""
 
+    def abort(self) -> None:
+        """End the connection without waiting for anybody."""
+
     def discard(self) -> None:
         """Send no more: the connection is over."""
+
+
+class Arrears:
+    """Since when a reader has had something left to take, as far as was seen."""
+
+    __slots__ = ("_since",)
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def too_long(self, waiting_bytes: int, now: float) -> bool:
+        """Take note of what waits for it at `now` (seconds); return whether it has been behind for too long."""
+        if waiting_bytes == 0:
+            self._since = None
+        elif self._since is None:
+            self._since = now
+        return self._since is not None and now >= self._since + READ_TIMEOUT_S
+
+
+def _count_nothing() -> None:
+    """Take no note of a slow reader."""
 
 
 class Outbox:
     """Bounded queue of text frames and one close. `abort` ends the connection without waiting for anybody."""
 
-    __slots__ = ("_abort", "_close", "_frames", "_is_closed", "_queued_bytes", "_send", "_writer")
+    __slots__ = (
+        "_abort", "_arrears", "_close", "_frames", "_is_closed", "_on_slow", "_queued_bytes", "_send", "_writer",
+    )  # fmt: skip
 
-    def __init__(self, send: Send, abort: Callable[[], None]) -> None:
+    def __init__(self, send: Send, abort: Callable[[], None], on_slow: Callable[[], None] = _count_nothing) -> None:
+        """`on_slow` is called before the connection of a reader that is too slow is aborted."""
         self._send = send
         self._abort = abort
+        self._on_slow = on_slow
+        self._arrears = Arrears()
         self._frames: deque[bytes] = deque()
         self._queued_bytes = 0
         self._close: tuple[int, str] | None = None
@@ -52,12 +84,17 @@ class Outbox:
         self._writer: asyncio.Task[None] | None = None
 
     def put(self, frame: bytes, *, is_droppable: bool) -> bool:
-        """Queue a text frame. Returns False when it was dropped; aborts the connection when it cannot be dropped."""
+        """Queue a text frame. Returns False when it was dropped; aborts the connection when it may not be dropped."""
         if self._is_closed or self._close is not None:
+            return False
+        if self._arrears.too_long(self._queued_bytes, asyncio.get_running_loop().time()):
+            self._on_slow()
+            self.abort()
             return False
         queued_bytes = self._queued_bytes + len(frame)
         if queued_bytes > (SOFT_LIMIT_BYTES if is_droppable else HARD_LIMIT_BYTES):
             if not is_droppable:
+                self._on_slow()
                 self.abort()
             return False
         self._queued_bytes = queued_bytes

@@ -1,4 +1,4 @@
-"""uvicorn, set up for many WebSockets and for going away politely."""
+"""uvicorn, set up for many WebSockets, for clients that take their time, and for going away politely."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Generator
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
@@ -18,6 +19,9 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
+from peerpool.core.limits import Limits
+from peerpool.doorway import Doorway, guarded
+from peerpool.forwarded import TrustedProxies
 from peerpool.outbox import SEND_BUFFER_BYTES
 from peerpool.protocols.webtorrent import MAX_FRAME_BYTES
 from peerpool.settings import Settings
@@ -29,6 +33,12 @@ WS_PING_TIMEOUT_S: Final = 20.0
 # New objects between two looks of the garbage collector. Python's hundreds are a look every few messages; nearly all
 # that the tracker makes is gone by then, without cycles.
 COLLECT_AFTER: Final = 50_000
+# Descriptors that are neither: files, the loop's own, the way to Redis.
+OTHER_FILES: Final = 64
+# Of the rest so many are for connections without a WebSocket, where that is less than `Limits.max_unfinished`.
+UNFINISHED_PART: Final = 8
+# A line's part of those.
+LINE_PART: Final = 4
 # Time for `restart` messages to leave before uvicorn closes what is left (seconds).
 DRAIN_S: Final = 0.3
 
@@ -52,38 +62,6 @@ class AbortableProtocol(WebSocketsSansIOProtocol):
         if hasattr(self, "scope"):  # absent when the handshake was refused
             extensions: dict[str, object] = self.scope["extensions"]  # type: ignore[assignment]
             extensions[ABORT_EXTENSION] = self.transport.abort
-
-
-def guarded(base: type[Any], hub: Hub) -> type[asyncio.Protocol]:
-    """Return uvicorn's HTTP protocol `base`, but who was turned away a moment ago is not listened to.
-
-    Reading a request and answering it is dearer than anything else an address can have the tracker do.
-    """
-
-    class GuardedProtocol(base):  # type: ignore[misc]
-        is_shut_out = False
-
-        def connection_made(self, transport: asyncio.Transport) -> None:
-            peer = transport.get_extra_info("peername")
-            self.is_shut_out = isinstance(peer, tuple) and hub.is_shut_out(peer[0])
-            if self.is_shut_out:
-                transport.abort()
-            else:
-                super().connection_made(transport)
-
-        def data_received(self, data: bytes) -> None:
-            if not self.is_shut_out:
-                super().data_received(data)
-
-        def eof_received(self) -> None:
-            if not self.is_shut_out:
-                super().eof_received()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            if not self.is_shut_out:
-                super().connection_lost(exc)
-
-    return GuardedProtocol
 
 
 class TheirFaults(logging.Filter):
@@ -136,13 +114,22 @@ def socket_protocol(hub: Hub, settings: Settings) -> type[asyncio.Protocol]:
     return AbortableProtocol
 
 
-def make_server(app: Starlette, settings: Settings, hub: Hub) -> Server:
-    """Return a server for `app`; `run()` it."""
+def within(open_files: int, limits: Limits) -> tuple[int, Limits]:
+    """Return how many WebSockets there is room for beside connections without one, and `limits` so that they fit."""
+    usable = max(1, open_files - OTHER_FILES)
+    most = max(1, min(limits.max_unfinished, usable // UNFINISHED_PART))
+    line_most = max(1, min(limits.max_line_unfinished, most // LINE_PART))
+    return usable - most, replace(limits, max_unfinished=most, max_line_unfinished=line_most)
+
+
+def make_server(app: Starlette, settings: Settings, hub: Hub, limits: Limits | None = None) -> Server:
+    """Return a server for `app`; `run()` it. `limits` are those of connections, where they are not the tracker's."""
+    doorway = Doorway(hub, limits or hub.tracker.limits, TrustedProxies(settings.forwarded_allow_ips))
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        http=guarded(AutoHTTPProtocol, hub),
+        http=guarded(AutoHTTPProtocol, hub, doorway),
         ws=socket_protocol(hub, settings),
         ws_per_message_deflate=False,  # costs 41 KiB a connection, and SDP is small
         ws_max_size=MAX_FRAME_BYTES,

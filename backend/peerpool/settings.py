@@ -49,7 +49,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     host: str = "127.0.0.1"
     # TCP port; 0 lets the system choose one.
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
-    # WebSockets at once, both protocols. Each takes about 27 KiB and one file descriptor.
+    # WebSockets at once, both protocols, as far as there are descriptors. Each takes about 27 KiB and one of those.
     max_connections: Annotated[int, Meta(ge=1, le=1_000_000)] = 20_000
     # WebSockets at once from one address (IPv4) or /64 (IPv6); a provider may have thousands of viewers behind one.
     max_connections_per_address: Annotated[int, Meta(ge=1, le=1_000_000)] = 5_000

@@ -98,7 +98,9 @@ class Hub:
         self.forward: Callable[[Forward], None] = _nowhere_else
         self.dropped_offers = 0
         self.slow_readers = 0
-        self._max_connections = max_connections
+        # Connections without a WebSocket that were cut (doorway.py): what they owed too long, or that they were many.
+        self.cuts = {"head": 0, "answer": 0, "crowd": 0}
+        self.max_connections = max_connections
         self._clock = clock
         self._ids = itertools.count(1)
         self._outboxes: dict[ConnectionId, tuple[Sink, Dialect]] = {}
@@ -117,7 +119,7 @@ class Hub:
         """Return the HTTP status and text with which a new socket is denied, or None when it is welcome."""
         if self.tracker.is_draining:
             return 503, "the tracker is restarting"
-        if len(self._outboxes) >= self._max_connections:
+        if len(self._outboxes) >= self.max_connections:
             return 503, "the tracker is full"
         if self.tracker.is_crowded(place, self._clock()):
             self._turn_away(address)
@@ -192,7 +194,9 @@ class Hub:
                     self._deliver(*entry, command.message)
             elif isinstance(command, Close):
                 entry = self._outboxes.get(command.connection)
-                if entry is not None:
+                if entry is not None and command.is_cut:
+                    entry[0].abort()
+                elif entry is not None:
                     entry[0].close(command.code, command.reason)
             else:
                 self.forward(command)
@@ -232,13 +236,15 @@ class SocketEndpoint:
         def abort() -> None:
             nonlocal is_aborted
             is_aborted = True
-            self._hub.slow_readers += 1
             if cut is not None:
                 cut()
             elif task is not None:
                 task.cancel()  # ends this endpoint, whereupon the server closes the transport
 
-        connection_id = self._hub.open(self._dialect, Outbox(send, abort), place, handshake)
+        def count() -> None:
+            self._hub.slow_readers += 1
+
+        connection_id = self._hub.open(self._dialect, Outbox(send, abort, count), place, handshake)
         try:
             while (event := await receive())["type"] == "websocket.receive":
                 frame = event.get("text")

@@ -28,7 +28,12 @@ def main() -> None:
     settings = Settings(port=port, direct_sockets=kind == "direct", max_connections=100_000)
     unbounded = Rate(1e15, 1.0)
     limits = Limits(
-        connection_rate=unbounded, site_rate=unbounded, swarm_rate=unbounded, max_site_connections=1_000_000
+        connection_rate=unbounded,
+        site_rate=unbounded,
+        swarm_rate=unbounded,
+        max_site_connections=1_000_000,
+        max_unfinished=1_000_000,
+        max_line_unfinished=1_000_000,
     )
     hub = Hub(Tracker(TrackerRandom(), limits), settings.max_connections, Locator().locate)
 

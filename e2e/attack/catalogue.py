@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from e2e.attack import admission, aiming, integrity, live_stage, resources, signalling, watching
+from e2e.attack import admission, aiming, integrity, live_stage, resources, signalling, slow, unread, watching
 from e2e.attack.floods import FLOODS
 from e2e.attack.lies import LIES
 from e2e.attack.outcomes import Outcome
@@ -49,6 +49,14 @@ SIGNALLING: Final[dict[str, Attack]] = {
     "signalling: giant descriptions": signalling.giant_sdp,
     "signalling: 10,000 offers": signalling.offer_flood,
 }
+# The same with fewer sockets, and no longer than it takes: for a short run.
+SLOW_FEW: Final = "slow: a head by the byte, 500"
+SLOW: Final[dict[str, Attack]] = {
+    SLOW_FEW: functools.partial(slow.sockets, name="a head by the byte", count=500, control_s=8.0),
+    **{f"slow: {name}": functools.partial(slow.sockets, name=name) for name in slow.KINDS},
+    "slow: all descriptors": slow.all_slots,
+    "slow: members that read nothing": unread.unread,
+}
 
 
 def _in_thread(attack: Callable[[], Outcome]) -> Attack:
@@ -67,7 +75,7 @@ SHORT: Final = frozenset(
     (
         "integrity: a flipped bit", "integrity: digest in the name of the key", "resources: REQUEST flood",
         "core: false accusations by one line", "watch: redirect off the list", "watch: loopback by name",
-        "watch: endless segment", "watch: rebinding name", *ADMISSION, *SIGNALLING,
+        "watch: endless segment", "watch: rebinding name", SLOW_FEW, *ADMISSION, *SIGNALLING,
     )
 )  # fmt: skip
 
@@ -83,6 +91,11 @@ async def _tracker(folder: Path) -> AsyncIterator[Tracker]:
 
 
 @asynccontextmanager
+async def _folder(folder: Path) -> AsyncIterator[Path]:
+    yield folder
+
+
+@asynccontextmanager
 async def _nothing(_folder: Path) -> AsyncIterator[None]:
     yield None
 
@@ -91,6 +104,7 @@ async def _nothing(_folder: Path) -> AsyncIterator[None]:
 GROUPS: Final[Mapping[str, tuple[Callable[[Path], Any], Mapping[str, Attack]]]] = {
     "core": (_nothing, CORE),
     "signalling": (_tracker, SIGNALLING),
+    "slow": (_folder, SLOW),
     "doors": (admission.doors, ADMISSION),
     "traps": (watching.trapped, watching.WATCHING),
     "stage": (stage, {**INTEGRITY, **RESOURCES}),

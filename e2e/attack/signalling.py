@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from peerpool.core.places import Place
 from e2e.attack.caller import Caller, Message
 from e2e.attack.outcomes import Figure, Outcome
 from e2e.harness.raw_frames import masked
-from e2e.harness.tracker import Tracker
+from e2e.harness.tracker import PEERPOOL, Tracker
 from tests.core.driver import CONTENT, OTHER_CONTENT, SESSION, Driver
 
 # Without the map all of this machine is one site, which pays for its floods together.
@@ -32,12 +33,12 @@ HOUR_S: Final = 3600.0
 LEARNT_MAX: Final = MEMBERS // 2
 
 
-def located_tracker(folder: Path) -> Tracker:
+def located_tracker(folder: Path, program: Sequence[str] = (PEERPOOL,)) -> Tracker:
     """Return a tracker to which attackers and honest members are not one and the same office."""
     folder.mkdir(parents=True, exist_ok=True)
     networks = folder / "networks.csv"
     networks.write_text(NETWORKS)
-    return Tracker(folder, env={"PEERPOOL_SITE_MAP": str(networks)})
+    return Tracker(folder, env={"PEERPOOL_SITE_MAP": str(networks)}, program=program)
 
 
 def offer(to: str, sdp: str = "v=0", **forged: str) -> Message:
@@ -120,11 +121,11 @@ async def offer_flood(tracker: Tracker) -> Outcome:
     async with Caller(tracker.port) as victim, Caller(tracker.port) as flooder:
         await victim.join(CONTENT)
         await flooder.join(CONTENT)
-        quiet_ms = await _joins_ms(tracker, 40)
+        quiet_ms = await joins_ms(tracker, 40)
         frame = masked(f'{{"type":"offer","to":"{victim.peer}","sdp":"{"s" * 500}"}}'.encode())
         transport = flooder.socket.transport
         begun_s = time.monotonic()
-        joins = asyncio.create_task(_joins_ms(tracker, 40))
+        joins = asyncio.create_task(joins_ms(tracker, 40))
         for _ in range(OFFERS // 100):
             transport.write(frame * 100)
             await asyncio.sleep(0)
@@ -143,7 +144,7 @@ async def offer_flood(tracker: Tracker) -> Outcome:
     return Outcome(control == OFFERS, broken, figures)
 
 
-async def _joins_ms(tracker: Tracker, count: int) -> list[float]:
+async def joins_ms(tracker: Tracker, count: int) -> list[float]:
     """Join as honest viewers elsewhere do; return how long each took, handshake included."""
     took: list[float] = []
     for _ in range(count):

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import httpx
 
 from e2e.harness.child import Child, ChildFailed, free_port
 
+PEERPOOL: Final = str(Path(sys.executable).with_name("peerpool"))
+
 
 class Tracker:
     """A running `peerpool serve`."""
 
-    def __init__(self, logs: Path, port: int | None = None, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        logs: Path,
+        port: int | None = None,
+        env: Mapping[str, str] | None = None,
+        program: Sequence[str] = (PEERPOOL,),
+    ) -> None:
+        """`program` is the command before `serve`."""
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        command = [str(Path(sys.executable).with_name("peerpool")), "serve", "--host", "127.0.0.1"]
+        command = [*program, "serve", "--host", "127.0.0.1"]
         self._child = Child("tracker", [*command, "--port", str(self.port)], logs / "tracker.log", env)
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from peerpool.core.addresses import Networks, Reach, networks_of, parse_address
+from peerpool.core.addresses import Networks, Reach, line_of, networks_of, parse_address
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,21 @@ def test_networks(text: str, expected: Networks) -> None:
 @pytest.mark.parametrize("text", ["", "testclient", "1.2.3", "1.2.3.4.5", "/run/socket", "::g", "1.2.3.4/24"])
 def test_what_is_no_address(text: str) -> None:
     assert parse_address(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("192.168.7.9", "192.168.7.9"),
+        ("::ffff:192.168.7.9", "192.168.7.9"),
+        ("2a00:14:4::e", "2a00:14:4::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+        ("testclient", ""),
+    ],
+)
+def test_lines(text: str, line: str) -> None:
+    assert line_of(text) == line
 
 
 @given(st.ip_addresses())

@@ -544,6 +544,31 @@ def test_who_goes_on_without_tokens_is_answered_a_few_times_and_again_when_it_ha
     assert [type(one) for one in driver.take(connection)] == [m.Pong, m.Error]
 
 
+def test_a_socket_that_pings_and_never_joins_is_closed_after_a_minute_and_one_that_joins_is_not() -> None:
+    driver = Driver()
+    mute, (member, _) = driver.open(place=LINE), driver.join(place=LINE)
+    for _ in range(2):
+        driver.wait(29)
+        driver.say(mute, m.Ping())
+        driver.say(member, m.Ping())
+    assert driver.closes == {}
+    driver.wait(2)
+    assert driver.closes == {mute: c.CLOSE_IDLE}
+    assert driver.tracker.totals.unjoined == {"join": 1, "join_crowd": 0}
+    assert driver.tracker.table_sizes()["unjoined"] == 0
+
+
+def test_of_too_many_who_have_not_joined_a_site_s_oldest_is_cut_and_members_and_other_sites_stay() -> None:
+    driver = Driver(Limits(max_unfinished=4, max_line_unfinished=2))
+    member, elsewhere = driver.join(place=LINE)[0], driver.open(place=LINE._replace(site="192.0.2.2/32"))
+    mute = [driver.open(place=LINE) for _ in range(5)]
+    assert list(driver.closes) == mute[:3]
+    assert driver.tracker.totals.unjoined == {"join": 0, "join_crowd": 3}
+    for connection in (member, elsewhere, mute[3], mute[4]):
+        driver.say(connection, m.Ping())
+        driver.last(connection, m.Pong)
+
+
 def test_sites_without_sockets_are_bounded() -> None:
     driver = Driver(Limits(max_empty_sites=3))
     for number in range(5):

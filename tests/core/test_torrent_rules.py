@@ -182,6 +182,15 @@ def test_a_silent_member_expires_though_its_socket_lives() -> None:
     assert len(driver.tracker.swarms) == 0
 
 
+def test_who_connects_and_announces_later_has_two_minutes_and_stays_then() -> None:
+    driver = Driver()
+    mute, late = torrent(driver), torrent(driver)
+    driver.wait(119)
+    driver.announce(late, A)
+    driver.wait(300)
+    assert driver.closes == {mute: c.CLOSE_IDLE}
+
+
 def test_families_never_meet_even_over_one_info_hash() -> None:
     driver = Driver()
     info_hash = "a" * 40

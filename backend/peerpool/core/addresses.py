@@ -61,6 +61,14 @@ def parse_address(text: str) -> Address | None:
     return address
 
 
+def line_of(text: str) -> str:
+    """Return whose line an address is on, as text: the IPv4 address, or the IPv6 /64. Empty where it is no address."""
+    if text.count(".") == 3 and ":" not in text:  # noqa: PLR2004 - the usual case, without parsing
+        return text
+    address = parse_address(text)
+    return "" if address is None else _network(address, SITE_PREFIX[address.version]).removesuffix("/32")
+
+
 def networks_of(address: Address) -> Networks:
     """Return the networks around `address`. In a private one a site is a subnet: its members have no NAT between."""
     reach = reach_of(address)

@@ -133,7 +133,7 @@ CLOSE_BAD_FRAMES = 4400
 CLOSE_UNAUTHORIZED = 4401
 # Close code after `off` and `banned`: play from the CDN.
 CLOSE_OFF = 4403
-# Close code after IDLE_TIMEOUT_MS without a frame.
+# Close code after IDLE_TIMEOUT_MS without a frame, and for a socket that has not joined in time.
 CLOSE_IDLE = 4408
 # Close code for a socket that keeps sending above its rate, or does not read what it is sent.
 CLOSE_RATE = 4429

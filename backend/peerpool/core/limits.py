@@ -59,6 +59,20 @@ class Limits:
     bad_frame_cost: float = 10.0
     # Sites without a socket are remembered until their tokens are back: hanging up is no way to get new ones.
     max_empty_sites: int = 50_000
+    # Seconds from a connection's beginning, or from the answer before, until the head of a request is there. Browsers
+    # drop connections that they opened ahead and did not need after ten seconds themselves.
+    head_timeout_s: float = 10.0
+    # Seconds from there until the answer has been read: the script at 16 kbit/s.
+    answer_timeout_s: float = 60.0
+    # Seconds from the handshake to a first join or announce. Ours joins at once, or when the page's function has given
+    # it a token; clients of /announce announce at once too, but are many and not ours.
+    join_timeout_s: float = 60.0
+    torrent_join_timeout_s: float = 120.0
+    # Connections without a WebSocket on them at once, and WebSockets that have not joined: in all, and of one line (an
+    # address or a /64, a site). Each takes up to 10 KiB. The largest crowd there is after a restart, 500 joins a second
+    # with three round trips each, stays below a line's bound.
+    max_unfinished: int = 4_096
+    max_line_unfinished: int = 1_024
     # Refused messages in a row before the socket is closed: a client that ignores `rate_limited`.
     max_rate_strikes: int = 100
     # The same where others of its site or swarm took the tokens: twice what a join that offers to 30 members sends.

@@ -20,6 +20,7 @@ from peerpool.core.seats import SOURCES, Counts, Group, Seat
 from peerpool.core.selection import Selection
 from peerpool.core.swarm import ConnectionId, Family, Member, Rng, SwarmKey, Swarms
 from peerpool.core.torrent_messages import TorrentNotice
+from peerpool.core.unfinished import Unfinished
 
 # Parts of what was measured. The 15 % aimed at is one of them.
 RTT_ERROR_BOUNDS: Final = (0.05, 0.1, 0.15, 0.25, 0.5, 1.0)
@@ -37,11 +38,12 @@ class Send(Struct, frozen=True, gc=False):
 
 
 class Close(Struct, frozen=True, gc=False):
-    """Command: close `connection`, after what was sent before."""
+    """Command: close `connection`, after what was sent before; without a goodbye where it `is_cut`."""
 
     connection: ConnectionId
     code: int
     reason: str
+    is_cut: bool = False
 
 
 class Accusation(Struct, frozen=True, tag="accusation"):
@@ -162,6 +164,8 @@ class Totals:
     )
     refusals: dict[str, int] = field(default_factory=dict)
     closes: dict[int, int] = field(default_factory=dict)
+    # Sockets closed because they did not join: in time, or before others who had not either became too many.
+    unjoined: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("join", "join_crowd"), 0))
     reported_bytes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SOURCES, 0))
     # Of peers' bytes, by the tightest place that sender and receiver are both in.
     bytes_by_origin: dict[str, int] = field(
@@ -207,6 +211,11 @@ class State:
         # their tokens are back.
         self.sites: dict[str, Site] = {}
         self.empty_sites: OrderedDict[str, Site] = OrderedDict()
+        # Sockets that have never been in a swarm, nor in a holdout.
+        patience_s = {Family.NATIVE: limits.join_timeout_s, Family.WEBTORRENT: limits.torrent_join_timeout_s}
+        self.unjoined: Unfinished[ConnectionId, Family] = Unfinished(
+            patience_s, limits.max_unfinished, limits.max_line_unfinished
+        )
         self.torrent_members: OrderedDict[tuple[ConnectionId, str, str], Member] = OrderedDict()
         # Cells of native swarms that have changed since their members were last told.
         self.resized: dict[Cell, None] = {}
@@ -250,6 +259,7 @@ class State:
         for member in list(connection.members.values()):
             self.leave(connection, member)
         self.unseat(connection)
+        self.unjoined.end(connection.id)
         self.docket.forget_socket(connection.id)
         del self.connections[connection.family][connection.id]
         if connection.site is not None:
@@ -257,11 +267,11 @@ class State:
             if connection.site.connections == 0:
                 self._empty(connection.place.site, now)
 
-    def close(self, connection: Connection, code: int, reason: str, now: float) -> None:
+    def close(self, connection: Connection, code: int, reason: str, now: float, *, is_cut: bool = False) -> None:
         """Forget a socket, and have it closed."""
         self.disconnect(connection, now)
         self.totals.closes[code] = self.totals.closes.get(code, 0) + 1
-        self.commands.append(Close(connection.id, code, reason))
+        self.commands.append(Close(connection.id, code, reason, is_cut))
 
     def _empty(self, name: str, now: float) -> None:
         site = self.empty_sites[name] = self.sites.pop(name)
@@ -285,6 +295,7 @@ class State:
         if len(connection.members) >= self.limits.max_connection_members:
             raise Full("this socket is in too many swarms")
         seat = self.admit(asked)
+        self.unjoined.end(connection.id)
         member = None
         if seat is None or seat.group is Group.SHARING:
             key = asked.key if seat is None else asked.key._replace(site=seat.account.id)

@@ -108,6 +108,11 @@ class Tracker:
         return self._state.totals
 
     @property
+    def limits(self) -> Limits:
+        """Its bounds, to look at."""
+        return self._limits
+
+    @property
     def is_draining(self) -> bool:
         """Whether `drain` was called: no new connections are taken."""
         return self._is_draining
@@ -122,6 +127,7 @@ class Tracker:
         state = self._state
         return {
             "connections": self.connection_count,
+            "unjoined": len(state.unjoined),
             "sites": len(state.sites),
             "empty_sites": len(state.empty_sites),
             "swarms": len(state.swarms),
@@ -173,6 +179,8 @@ class Tracker:
         """Take in a new socket, of somebody at `place`. `connection_id` must not be in use."""
         connection = self._state.connect(connection_id, family, place, handshake, now)
         self._state.totals.connections_opened += 1
+        for crowded in self._state.unjoined.begin(connection_id, place.site, family, now):
+            self._drop_unjoined(crowded, "join_crowd", now)
         if self._is_draining:
             self._close(connection, c.CLOSE_SERVICE_RESTART, "restarting", now)
         return self._take_commands()
@@ -206,6 +214,8 @@ class Tracker:
     def tick(self, now: float) -> list[Command]:
         """Expire what is due at `now`, and push the hints that are due."""
         self._expire_connections(now)
+        for late in self._state.unjoined.overdue(now):
+            self._drop_unjoined(late, "join", now)
         self._expire_torrent_members(now)
         self._state.expire_sites(now)
         self._state.docket.expire(now)
@@ -221,7 +231,7 @@ class Tracker:
 
     def next_deadline(self) -> float:
         """Return when `tick` has something to do next, in seconds; infinity when nothing is pending."""
-        deadlines = [self._state.docket.next_deadline()]
+        deadlines = [self._state.docket.next_deadline(), self._state.unjoined.next_deadline()]
         if self._gate is not None:
             deadlines.append(self._gate.spent.next_sweep())
         if self._unreviewed:
@@ -344,6 +354,13 @@ class Tracker:
                 if oldest.heard_at + self._idle_s(family) > now:
                     break
                 self._close(oldest, c.CLOSE_IDLE, "idle", now)
+
+    def _drop_unjoined(self, connection_id: ConnectionId, why: str, now: float) -> None:
+        """Close a socket that has not joined. One that is crowded out gets no time for its goodbye: others wait."""
+        state = self._state
+        state.totals.unjoined[why] += 1
+        connection = next(known for one in state.connections.values() if (known := one.get(connection_id)))
+        state.close(connection, c.CLOSE_IDLE, "not joined", now, is_cut=why == "join_crowd")
 
     def _expire_torrent_members(self, now: float) -> None:
         members = self._state.torrent_members

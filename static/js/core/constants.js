@@ -282,7 +282,7 @@ export const CLOSE_UNAUTHORIZED = 4401;
 export const CLOSE_OFF = 4403;
 
 /**
- * Close code after IDLE_TIMEOUT_MS without a frame.
+ * Close code after IDLE_TIMEOUT_MS without a frame, and for a socket that has not joined in time.
  * @type {number}
  */
 export const CLOSE_IDLE = 4408;
