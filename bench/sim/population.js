@@ -126,7 +126,10 @@ function visit({ audience, content, lines, seed }, index, joinMs, leaveMs) {
       neighbours: audience.neighbours,
       seed: mix(seed, 0x7a11, index),
       // Each on a line of its own: what the tracker bounds by line is bounded here too.
-      place: provider === null ? ["", "", "", "", `line ${index}`, ""] : ["EU", "DE", `AS${provider}`, "", `line ${index}`, `subnet ${index}`],
+      place:
+        provider === null
+          ? ["", "", "", "", `line ${index}`, ""]
+          : ["EU", "DE", `AS${provider}`, "", `line ${index}`, `subnet ${index}`],
       ...(uploads ? {} : { uploadLimitBps: 0 }),
       ...(liar ? { lies: audience.lies } : {}),
     },

@@ -94,7 +94,8 @@ class Lines:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        # By a number in place of the line's name, which is an address: no address is kept of who has left.
+        # By the interpreter's hash, keyed anew in each process, in place of the line's name: that is an address, and none
+        # is kept of who has left.
         self._present: dict[LineKey, Circle] = {}
         self._empty: OrderedDict[LineKey, Circle] = OrderedDict()
 
