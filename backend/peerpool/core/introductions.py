@@ -94,8 +94,8 @@ class Lines:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        # By the interpreter's hash, keyed anew in each process, in place of the line's name: that is an address, and none
-        # is kept of who has left.
+        # By the interpreter's hash, keyed anew in each process, in place of the line's name: that is an address, and of
+        # who has left none is kept.
         self._present: dict[LineKey, Circle] = {}
         self._empty: OrderedDict[LineKey, Circle] = OrderedDict()
 
@@ -185,14 +185,15 @@ def _choose(state: State, member: Member, count: int, excluded: Collection[str],
     refused: list[Member] = []
     unwanted = excluded
     for _ in range(ROUNDS_MAX):
+        refused_before = len(refused)
         found = state.selection.choose(member.swarm, member, count - len(chosen), unwanted, state.rng)
         for other in found:
             line = other.line
             # The first is nearly always so, and saves a call.
             is_free = line is not None and line.members == 1 and len(line.known) < line.limit
             (chosen if is_free or _admits(state, other, member, now) else refused).append(other)
-        if not found or len(chosen) >= count:
-            break
+        if len(refused) == refused_before:
+            break  # where nobody was, those who were chosen are all there are
         unwanted = {*excluded, *(other.peer_id for other in chosen), *(other.peer_id for other in refused)}
     return chosen or refused[:count]
 

@@ -60,8 +60,8 @@ class Limits:
     # Sites without a socket are remembered until their tokens are back: hanging up is no way to get new ones.
     max_empty_sites: int = 50_000
     # Whom one member, or a line with one, may know of a swarm (introductions.py): three times the neighbours it may
-    # have, for connections that fail, and for who is introduced to it. Each further member of a line is worth as many as it
-    # asks for when it joins: all of the line are told of the same.
+    # have, for connections that fail, and for who is introduced to it. Each further member of a line is worth as many
+    # as it asks for when it joins: all of the line are told of the same.
     max_known: int = 3 * c.NEIGHBOURS_MAX
     max_known_per_mate: int = c.WANT_DEFAULT
     # Lines of a swarm without members whose acquaintances are remembered for an hour, 2 KiB each: of a swarm of 2,000
