@@ -64,8 +64,8 @@ class Limits:
     # as it asks for when it joins: all of the line are told of the same.
     max_known: int = 3 * c.NEIGHBOURS_MAX
     max_known_per_mate: int = c.WANT_DEFAULT
-    # Lines of a swarm without members whose acquaintances are remembered for an hour, 2 KiB each: of a swarm of 2,000
-    # in which everybody stays for ten minutes, all. Coming again is no way to be introduced to others.
+    # Lines of a swarm without members whose acquaintances are remembered for an hour, 1 to 4 KiB each: of a swarm of
+    # 2,000 in which everybody stays for ten minutes, all. Coming again is no way to be introduced to others.
     max_empty_lines: int = 20_000
     # Refused messages in a row before the socket is closed: a client that ignores `rate_limited`.
     max_rate_strikes: int = 100
