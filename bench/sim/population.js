@@ -125,7 +125,11 @@ function visit({ audience, content, lines, seed }, index, joinMs, leaveMs) {
       storeBytes: audience.storeBytes,
       neighbours: audience.neighbours,
       seed: mix(seed, 0x7a11, index),
-      ...(provider === null ? {} : { place: ["EU", "DE", `AS${provider}`, "", `line ${index}`, `subnet ${index}`] }),
+      // Each on a line of its own: what the tracker bounds by line is bounded here too.
+      place:
+        provider === null
+          ? ["", "", "", "", `line ${index}`, ""]
+          : ["EU", "DE", `AS${provider}`, "", `line ${index}`, `subnet ${index}`],
       ...(uploads ? {} : { uploadLimitBps: 0 }),
       ...(liar ? { lies: audience.lies } : {}),
     },

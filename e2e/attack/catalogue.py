@@ -68,14 +68,16 @@ def _in_thread(attack: Callable[[], Outcome]) -> Attack:
 
 CORE: Final[dict[str, Attack]] = {
     "core: enumeration by one socket": _in_thread(functools.partial(signalling.enumeration, 1)),
+    "core: enumeration by 20 of one line": _in_thread(functools.partial(signalling.enumeration, 20)),
     "core: false accusations by one line": _in_thread(signalling.false_accusations),
 }
 # One of each kind: what runs with the other tests.
 SHORT: Final = frozenset(
     (
         "integrity: a flipped bit", "integrity: digest in the name of the key", "resources: REQUEST flood",
-        "core: false accusations by one line", "watch: redirect off the list", "watch: loopback by name",
-        "watch: endless segment", "watch: rebinding name", SLOW_FEW, *ADMISSION, *SIGNALLING,
+        "core: enumeration by one socket", "core: enumeration by 20 of one line", "core: false accusations by one line",
+        "watch: redirect off the list", "watch: loopback by name", "watch: endless segment", "watch: rebinding name",
+        SLOW_FEW, *ADMISSION, *SIGNALLING,
     )
 )  # fmt: skip
 

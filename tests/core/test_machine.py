@@ -10,6 +10,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from peerpool.core import constants as c
 from peerpool.core import messages as m
 from peerpool.core.errors import BadFrame
+from peerpool.core.introductions import MEMORY_S
 from peerpool.core.limits import Limits
 from peerpool.core.places import NOWHERE, Place
 from peerpool.core.state import Close, Command, Forward, Send
@@ -236,13 +237,15 @@ class TrackerMachine(RuleBasedStateMachine):
                 assert swarm.get(member.peer_id) is member
                 assert member.connection in self.open
                 assert len(member.sent or ()) <= LIMITS.max_pending_offers
+                assert member.line is not None
+                assert member.line.members == sum(one.line is member.line for one in swarm)
 
     def teardown(self) -> None:
-        """After everybody has left, and their sites' tokens are back, nothing is left."""
+        """After everybody has left, and an hour later, nothing is left."""
         for connection in list(self.open):
             self.obey(None, self.tracker.connection_closed(connection, self.now))
         tracker = self.tracker
-        tracker.tick(self.now + LIMITS.site_rate.tokens / LIMITS.site_rate.refill_per_s)
+        tracker.tick(self.now + MEMORY_S)
         assert len(tracker.swarms) == 0
         assert tracker.connection_count == 0
         assert not any(tracker.swarms.member_counts.values())

@@ -19,8 +19,9 @@ from msgspec import Struct
 from peerpool.core import messages as m
 from peerpool.core.constants import NEIGHBOURS_MAX
 from peerpool.core.coordinates import Coordinate
+from peerpool.core.introductions import take_offer
 from peerpool.core.places import Place
-from peerpool.core.relays import accuse, relay
+from peerpool.core.relays import accuse, relay, relayed_to
 from peerpool.core.state import Accusation, Forward, Relayed, State
 from peerpool.core.swarm import Family, Member, RemoteView, Swarm, SwarmKey
 
@@ -145,4 +146,7 @@ def relay_received(state: State, node: str, relayed: Relayed, now: float) -> Non
         accuse(state, relayed.message.line, relayed.from_, to, now)
         return
     sender = swarm.find(relayed.from_) or swarm.remember(relayed.from_, node, now)
+    if isinstance(relayed.message, m.OfferFrom) and not take_offer(state, sender, to, now):
+        state.commands.append(Forward(node, relayed_to(sender, to.peer_id, m.Gone(to.peer_id))))
+        return
     relay(state, sender, to, relayed.message, now)

@@ -73,6 +73,14 @@ class Limits:
     # with three round trips each, stays below a line's bound.
     max_unfinished: int = 4_096
     max_line_unfinished: int = 1_024
+    # Whom one member, or a line with one, may know of a swarm (introductions.py): three times the neighbours it may
+    # have, for connections that fail, and for who is introduced to it. Each further member of a line is worth as many
+    # as it asks for when it joins: all of the line are told of the same.
+    max_known: int = 3 * c.NEIGHBOURS_MAX
+    max_known_per_mate: int = c.WANT_DEFAULT
+    # Lines of a swarm without members whose acquaintances are remembered for an hour, 1 to 4 KiB each: of a swarm of
+    # 2,000 in which everybody stays for ten minutes, all. Coming again is no way to be introduced to others.
+    max_empty_lines: int = 20_000
     # Refused messages in a row before the socket is closed: a client that ignores `rate_limited`.
     max_rate_strikes: int = 100
     # The same where others of its site or swarm took the tokens: twice what a join that offers to 30 members sends.

@@ -20,6 +20,7 @@ from peerpool.core.clusters import cluster_of
 from peerpool.core.coordinates import Coordinate, Sample, beside, corrected, surprise
 from peerpool.core.errors import BadFrame, Banned, NotJoined
 from peerpool.core.identity import content_id
+from peerpool.core.introductions import introduce
 from peerpool.core.limits import MS_PER_S
 from peerpool.core.places import Level
 from peerpool.core.relays import accuse, relay
@@ -80,7 +81,7 @@ def _join(state: State, connection: Connection, member: Member | None, message: 
     if message.name is not None and content_id(message.name) != message.content:
         raise BadFrame("`content` is not the hash of `name`")
     if member is not None:
-        state.leave(connection, member)
+        state.leave(connection, member, now)
     state.unseat(connection)
     shut_for_s = state.docket.shut_for_s(connection.place.site, now)
     if shut_for_s > 0:
@@ -100,7 +101,7 @@ def _join(state: State, connection: Connection, member: Member | None, message: 
         alone = m.Welcome(state.new_peer_id(asked.key), [], 1, state.ice_servers, sharing=False, integrity=integrity)
         state.send(connection.id, alone)
         return
-    neighbours = _introduce(state, joined, message.want, ())
+    neighbours = _introduce(state, joined, message.want, (), now)
     cluster = cluster_of(joined)
     joined.told(cluster)
     # A site's number could be turned back into an address by trying all: it is told where many share it only.
@@ -127,8 +128,8 @@ def _integrity(state: State, connection: Connection, content: str) -> m.Integrit
     return m.Integrity("spot" if rules.integrity == "spot" else "off")
 
 
-def _introduce(state: State, member: Member, count: int, excluded: Sequence[str]) -> list[str]:
-    chosen = state.selection.choose(member.swarm, member, count, excluded, state.rng)
+def _introduce(state: State, member: Member, count: int, excluded: Sequence[str], now: float) -> list[str]:
+    chosen = introduce(state, member, count, excluded, now)
     for other in chosen:
         other.degree += 1  # it will hear from us; its next report corrects this
     member.degree += len(chosen)
@@ -170,8 +171,8 @@ def _decline(state: State, _connection: Connection, member: Member, message: m.D
         relay(state, member, other, m.DeclineFrom(member.peer_id), now)
 
 
-def _want(state: State, connection: Connection, member: Member, message: m.Want, _now: float) -> None:
-    state.send(connection.id, m.Neighbours(_introduce(state, member, message.count, message.except_)))
+def _want(state: State, connection: Connection, member: Member, message: m.Want, now: float) -> None:
+    state.send(connection.id, m.Neighbours(_introduce(state, member, message.count, message.except_, now)))
 
 
 def _report(state: State, connection: Connection, member: Member, message: m.Report, _now: float) -> None:
@@ -247,8 +248,8 @@ def _ping(state: State, connection: Connection, _member: Member | None, _message
     state.send(connection.id, m.Pong())
 
 
-def _leave(state: State, connection: Connection, member: Member, _message: m.Leave, _now: float) -> None:
-    state.leave(connection, member)
+def _leave(state: State, connection: Connection, member: Member, _message: m.Leave, now: float) -> None:
+    state.leave(connection, member, now)
 
 
 RULES: Final[dict[type[m.ClientFrame], Rule]] = {

@@ -13,6 +13,7 @@ from peerpool.core import constants as c
 from peerpool.core.bans import Docket
 from peerpool.core.clusters import Cell
 from peerpool.core.errors import Full
+from peerpool.core.introductions import Lines
 from peerpool.core.limits import Limits, TokenBucket
 from peerpool.core.messages import Integrity, RelayedFrame, TrackerFrame
 from peerpool.core.places import NOWHERE, Level, Place
@@ -220,6 +221,7 @@ class State:
         # Cells of native swarms that have changed since their members were last told.
         self.resized: dict[Cell, None] = {}
         self.docket = Docket(limits)
+        self.lines = Lines(limits)
         self.totals = Totals()
         self.commands: list[Command] = []
 
@@ -257,7 +259,7 @@ class State:
     def disconnect(self, connection: Connection, now: float) -> None:
         """Forget a socket and its members."""
         for member in list(connection.members.values()):
-            self.leave(connection, member)
+            self.leave(connection, member, now)
         self.unseat(connection)
         self.unjoined.end(connection.id)
         self.docket.forget_socket(connection.id)
@@ -302,6 +304,7 @@ class State:
             name = peer_id or self.new_peer_id(key)
             member = self.swarms.enter(key, name, connection.id, now, connection.place)
             connection.members[key.info_hash, name] = member
+            self.lines.enter(member, now)
             self.totals.joins += 1
             self._note_resize(member)
         if seat is not None:
@@ -326,12 +329,13 @@ class State:
             seat.give_back()
             self.totals.holdout.members -= seat.group is Group.HOLDOUT
 
-    def leave(self, connection: Connection, member: Member) -> None:
+    def leave(self, connection: Connection, member: Member, now: float) -> None:
         """Forget `member` and whatever it offered."""
         key = member.swarm.key
         del connection.members[key.info_hash, member.peer_id]
         self.torrent_members.pop((connection.id, key.info_hash, member.peer_id), None)
         self.swarms.leave(member)
+        self.lines.leave(member, now)
         self.unseat(connection)
         self.docket.forget_member(member.peer_id)
         self.totals.leaves += 1

@@ -15,6 +15,7 @@ from msgspec import Struct
 from peerpool.core.clusters import Cell, Cells
 from peerpool.core.coordinates import Coordinate
 from peerpool.core.errors import Full
+from peerpool.core.introductions import Circle
 from peerpool.core.limits import Limits, TokenBucket
 from peerpool.core.messages import Holding
 from peerpool.core.places import NOWHERE, Place
@@ -86,8 +87,8 @@ class Member:
     """
 
     __slots__ = (
-        "announced_at", "cells", "connection", "coordinate", "degree", "holdings", "is_seed", "node", "peer_id",
-        "place", "sent", "slots", "swarm", "told_cluster", "told_size",
+        "announced_at", "cells", "circle", "connection", "coordinate", "degree", "holdings", "is_seed", "line", "node",
+        "peer_id", "place", "sent", "slots", "swarm", "told_cluster", "told_size",
     )  # fmt: skip
 
     def __init__(self, peer_id: str, connection: ConnectionId, swarm: Swarm, now: float) -> None:
@@ -102,6 +103,9 @@ class Member:
         self.cells: tuple[Cell, ...] = ()
         self.slots: list[int] = []
         self.place = NOWHERE
+        # Whom its line and itself were introduced to (introductions.py); neither has one of members at other nodes.
+        self.line: Circle | None = None
+        self.circle: Circle | None = None
         # Which other node it is at; empty for our own.
         self.node = ""
         # What its reports say; None and empty until the first.

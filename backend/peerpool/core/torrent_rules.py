@@ -7,6 +7,7 @@ peer id for each info hash. A peer id belongs to the connection that brought it,
 from __future__ import annotations
 
 from peerpool.core.errors import Full, NotJoined, TheirError, TooBig
+from peerpool.core.introductions import introduce
 from peerpool.core.state import Admission, Connection, State
 from peerpool.core.swarm import Family, Member, SwarmKey
 from peerpool.core.torrent_messages import (
@@ -58,7 +59,7 @@ def _announce(state: State, connection: Connection, message: Announce, now: floa
     member = _own_member(state, connection, key, message.peer_id)
     if message.event is Event.STOPPED:
         if member is not None:
-            state.leave(connection, member)
+            state.leave(connection, member, now)
         _reply(state, connection, key)
         return
     if member is None:
@@ -109,7 +110,7 @@ def _spread_offers(state: State, member: Member, message: Announce, now: float) 
     offers = message.offers[: state.limits.max_announce_offers]
     if not offers:
         return
-    chosen = state.selection.choose(member.swarm, member, len(offers), (), state.rng)
+    chosen = introduce(state, member, len(offers), (), now)
     pairs = list(zip(chosen, offers, strict=False))
     state.totals.relays["offer"] += len(pairs)
     member.record_offers([other.peer_id + offer.offer_id for other, offer in pairs], state.limits, now)

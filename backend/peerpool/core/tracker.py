@@ -136,6 +136,7 @@ class Tracker:
             "unreviewed": len(self._unreviewed),
             "spent_tokens": 0 if self._gate is None else len(self._gate.spent),
             **state.docket.sizes(),
+            **state.lines.sizes(),
         }
 
     @property
@@ -219,6 +220,7 @@ class Tracker:
         self._expire_torrent_members(now)
         self._state.expire_sites(now)
         self._state.docket.expire(now)
+        self._state.lines.expire(now)
         if self._gate is not None:
             self._gate.expire(now)
         if self._unreviewed and now >= self._reviewed_at + self._limits.review_interval_s:
@@ -231,7 +233,8 @@ class Tracker:
 
     def next_deadline(self) -> float:
         """Return when `tick` has something to do next, in seconds; infinity when nothing is pending."""
-        deadlines = [self._state.docket.next_deadline(), self._state.unjoined.next_deadline()]
+        state = self._state
+        deadlines = [one.next_deadline() for one in (state.docket, state.unjoined, state.lines)]
         if self._gate is not None:
             deadlines.append(self._gate.spent.next_sweep())
         if self._unreviewed:
@@ -368,7 +371,7 @@ class Tracker:
             (connection_id, _, _), oldest = next(iter(members.items()))
             if oldest.announced_at + self._limits.torrent_idle_s > now:
                 break
-            self._state.leave(self._state.connections[Family.WEBTORRENT][connection_id], oldest)
+            self._state.leave(self._state.connections[Family.WEBTORRENT][connection_id], oldest, now)
 
     def _hint(self, cell: Cell, now: float) -> None:
         """Tell the members of `cell` which cluster they are in, and its size, if either has changed for them."""

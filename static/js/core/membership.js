@@ -42,6 +42,7 @@ import {
   TOKEN_RETRIES_MAX,
   TOKEN_RETRY_FACTOR,
   TOKEN_RETRY_MS,
+  WANT_AGAIN_MAX_MS,
   WANT_AGAIN_MS,
 } from "./tuning.js";
 
@@ -120,6 +121,8 @@ export class Membership {
     this._lostMs = null;
     this._reconnectMs = Number.POSITIVE_INFINITY;
     this._wantMs = Number.POSITIVE_INFINITY;
+    /** How long until the next asking; longer while the tracker has nobody. */
+    this._wantAgainMs = WANT_AGAIN_MS;
     this._heartbeat = new Heartbeat();
     this._reportMs = Number.POSITIVE_INFINITY;
     this._reportIntervalMs = REPORT_INTERVAL_MS;
@@ -264,6 +267,7 @@ export class Membership {
         break;
       case "neighbours":
         this._spare = peerIds(message.neighbours);
+        this._wantAgainMs = this._spare.length > 0 ? WANT_AGAIN_MS : Math.min(2 * this._wantAgainMs, WANT_AGAIN_MAX_MS);
         this._dial(nowMs);
         break;
       case "offer":
@@ -352,7 +356,9 @@ export class Membership {
 
   /** It is lost, or could not be had. @param {number} id @param {number} nowMs */
   linkClosed(id, nowMs) {
-    if (this._links.remove(id)) this._dial(nowMs);
+    if (!this._links.remove(id)) return;
+    this._wantSooner(nowMs);
+    this._dial(nowMs);
   }
 
   /** The other side says its id at the tracker. @param {number} id @param {string} peer */
@@ -413,6 +419,7 @@ export class Membership {
     this._heartbeat.start(nowMs);
     this._reportIntervalMs = bounded(message.report_interval_ms, INTERVAL_MIN_MS, INTERVAL_MAX_MS, this._reportIntervalMs);
     this._reportMs = nowMs + this._reportIntervalMs * this._random(); // a crowd that joined together does not report together
+    this._wantAgainMs = WANT_AGAIN_MS;
     this._wantMs = nowMs + WANT_AGAIN_MS * (1 + this._random());
     this.clusterSize = 1;
     const cells = Array.isArray(message.cells) ? message.cells.filter(isCell).slice(0, CELLS_MAX) : [];
@@ -506,11 +513,18 @@ export class Membership {
 
   /** Too few neighbours, and others are there: asks for more. @param {number} nowMs */
   _want(nowMs) {
-    this._wantMs = nowMs + WANT_AGAIN_MS * (1 + this._random());
+    this._wantMs = nowMs + this._wantAgainMs * (1 + this._random());
     const others = this.clusterSize - 1;
     if (this.state !== "joined" || this._room() === 0 || this._links.size >= others) return;
     const except = [...this._links.all().map((link) => link.peer), ...this._banned].slice(0, EXCEPT_MAX);
     this._send({ type: "want", count: this._room(), except });
+  }
+
+  /** A neighbour is lost: who left may have left room for others. @param {number} nowMs */
+  _wantSooner(nowMs) {
+    if (this._wantAgainMs === WANT_AGAIN_MS) return;
+    this._wantAgainMs = WANT_AGAIN_MS;
+    this._wantMs = Math.min(this._wantMs, nowMs + WANT_AGAIN_MS * (1 + this._random()));
   }
 
   /** @param {number} nowMs */

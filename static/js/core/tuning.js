@@ -212,6 +212,8 @@ export const INTERVAL_MAX_MS = 3600000;
 export const CLUSTER_SIZE_MAX = 1e7;
 /** How often more neighbours are asked for while there are too few; drawn from once to twice this. */
 export const WANT_AGAIN_MS = 8000;
+/** Twice as long after each answer that names nobody, up to this: the tracker tells a viewer of a new one every 75 s then. */
+export const WANT_AGAIN_MAX_MS = 64000;
 /** A tracker silent for this long after a ping is gone. */
 export const PONG_TIMEOUT_MS = 15000;
 /** First wait before a lost tracker is tried again; doubled each time, drawn from the upper half of it. */

@@ -3,7 +3,14 @@ import { test } from "node:test";
 import { seeded } from "../../../bench/sim/random.js";
 import { NEIGHBOURS_MAX } from "../../../static/js/core/constants.js";
 import { Membership } from "../../../static/js/core/membership.js";
-import { CONNECT_TIMEOUT_MS, DIALS_AT_ONCE, FIRST_DIALS, SETTLE_MS } from "../../../static/js/core/tuning.js";
+import {
+  CONNECT_TIMEOUT_MS,
+  DIALS_AT_ONCE,
+  FIRST_DIALS,
+  SETTLE_MS,
+  WANT_AGAIN_MAX_MS,
+  WANT_AGAIN_MS,
+} from "../../../static/js/core/tuning.js";
 
 const CONTENT = "ab".repeat(20);
 const SESSION = "00".repeat(8);
@@ -152,6 +159,43 @@ test("too few neighbours in a larger cluster: more are asked for, without those 
   for (let nowMs = 0; nowMs <= 20_000; nowMs += 500) membership.timerFired(nowMs);
   const [want] = only(membership, "sendMessage").filter((command) => command.message.type === "want");
   assert.deepEqual(want?.message, { type: "want", count: 7, except: [peer(1)] });
+});
+
+/** @param {Membership} membership @param {number} fromMs @param {number} untilMs @param {string[]} [answer] @returns {number[]} when it asked for more */
+function asked(membership, fromMs, untilMs, answer = []) {
+  const times = [];
+  for (let nowMs = fromMs; nowMs < untilMs; nowMs += 500) {
+    membership.timerFired(nowMs);
+    const types = only(membership, "sendMessage").map(({ message }) => message.type);
+    if (types.includes("ping")) membership.messageReceived({ type: "pong" }, nowMs);
+    if (!types.includes("want")) continue;
+    times.push(nowMs);
+    membership.messageReceived({ type: "neighbours", neighbours: answer }, nowMs);
+  }
+  return times;
+}
+
+test("a tracker that has nobody is asked less often, up to once in two minutes; again soon when a neighbour is lost", () => {
+  const membership = joined([peer(1)], { clusterSize: 9 });
+  const [dial] = only(membership, "dial");
+  membership.linkOpened(dial?.link, 0);
+  const times = asked(membership, 0, 1_200_000);
+  const waits = times.slice(1).map((at, index) => at - /** @type {number} */ (times[index]));
+  assert.ok(/** @type {number} */ (times[0]) <= 2 * WANT_AGAIN_MS);
+  assert.ok(
+    waits.slice(4).every((wait) => wait >= WANT_AGAIN_MAX_MS && wait <= 2 * WANT_AGAIN_MAX_MS + 500),
+    String(waits),
+  );
+  membership.linkClosed(dial?.link, 1_200_000);
+  const [next] = asked(membership, 1_200_000, 1_300_000);
+  assert.ok(next !== undefined && next <= 1_200_000 + 2 * WANT_AGAIN_MS + 500);
+});
+
+test("a tracker that names somebody is asked as often as ever", () => {
+  const membership = joined([], { clusterSize: 9 });
+  asked(membership, 0, 400_000);
+  const [first, second, third] = asked(membership, 400_000, 800_000, [peer(2)]);
+  assert.ok(first && second && third && third - second <= 2 * WANT_AGAIN_MS + 500);
 });
 
 test("a tracker that dies is met again within ten seconds of its return, and open links stay", () => {
