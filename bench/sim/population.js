@@ -127,7 +127,7 @@ function visit({ audience, content, lines, seed }, index, joinMs, leaveMs) {
       seed: mix(seed, 0x7a11, index),
       ...(provider === null ? {} : { place: ["EU", "DE", `AS${provider}`, "", `line ${index}`, `subnet ${index}`] }),
       ...(uploads ? {} : { uploadLimitBps: 0 }),
-      ...(liar ? { lies: audience.lies } : {}),
+      ...(liar ? { lies: audience.lies, liesAfter: audience.liesAfter } : {}),
     },
     player: {
       ...(behind ? { behindSec: audience.behindSec } : {}),

@@ -19,6 +19,7 @@ import {
   PIPELINE_MS,
   PIPELINE_PIECES_MAX,
   PIPELINE_PIECES_MIN,
+  SPOT_PENALTY_MS,
 } from "./tuning.js";
 import { WireError } from "./wire.js";
 
@@ -58,6 +59,9 @@ export class Neighbour {
     /** Of what we needed it sent so much, and of that so much is told to the tracker. */
     this.gainedBytes = 0;
     this.reportedBytes = 0;
+    /** Where nobody signs: whether a piece of it was found to be what the CDN has; and whether one is being compared. */
+    this.proven = false;
+    this.comparing = false;
     /** The places it is in, as the tracker numbers them; null until it has said. @type {number[] | null} */
     this.cells = null;
     /** It is outside our cluster: a last resort, and a stranger to our election. */
@@ -217,7 +221,8 @@ export class Neighbour {
 
   /** Expected time for one more piece behind those already asked. */
   get pieceEtaMs() {
-    return this.rttMs.value + ((this.inFlightPieces + 1) * PIECE_BYTES) / this.rateBytesPerMs.value;
+    const unprovenMs = this.proven ? 0 : SPOT_PENALTY_MS;
+    return unprovenMs + this.rttMs.value + ((this.inFlightPieces + 1) * PIECE_BYTES) / this.rateBytesPerMs.value;
   }
 
   /** Expected time for a piece among those already asked; in which order they come is its choice. */

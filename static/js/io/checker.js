@@ -18,7 +18,7 @@ const COMPARE_TIMEOUT_MS = 3000;
  * @property {(ticket: number, hash: Uint8Array | null) => void} hashed  null where it cannot be told, as below
  * @property {(ticket: number, genuine: boolean | null) => void} verified
  * @property {(ticket: number, status: number, record: Uint8Array) => void} digestFetched
- * @property {(ticket: number, bytes: Uint8Array | null) => void} compared
+ * @property {(ticket: number, status: number, bytes: Uint8Array) => void} compared
  */
 
 /**
@@ -53,7 +53,7 @@ export class Checker {
     } else {
       const headers = { Range: `bytes=${command.rangeStart}-${command.rangeEnd - 1}` };
       const { status, bytes } = await fetchSmall(command.url, { headers }, PIECE_BYTES, COMPARE_TIMEOUT_MS);
-      this._events.compared(ticket, status === 206 ? bytes : null);
+      this._events.compared(ticket, status, bytes);
     }
   }
 
