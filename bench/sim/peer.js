@@ -43,7 +43,7 @@ const HIDDEN_TICK_MS = 1000;
  * @property {number} [neighbours]  wanted
  * @property {number} [seed]
  * @property {number} [lies]  share of the pieces it sends with a byte changed
- * @property {number} [liesAfter]  pieces that it sends to one neighbour before it lies to it
+ * @property {number} [liesAfter]  pieces that it sends before it lies
  * @property {string[]} [place]  as the tracker would know it: continent, country, provider, city, site, subnet
  */
 
@@ -64,8 +64,6 @@ export class SimPeer {
     this.place = shape.place ?? [];
     this._lies = shape.lies ?? 0;
     this._liesAfter = shape.liesAfter ?? 0;
-    /** Pieces sent. @type {Map<number, number>} by link */
-    this._sentPieces = new Map();
     /** When its neighbours first banned it, and how many did. */
     this.bannedMs = Number.POSITIVE_INFINITY;
     this.bans = 0;
@@ -352,17 +350,14 @@ export class SimPeer {
     }
     this.bulk.sentFrames++;
     this.bulk.sentBytes += bytes.length;
-    if (end) this.uplink.sendBulk(end, this.world.interning.intern(this._lied(link, bytes)));
+    if (end) this.uplink.sendBulk(end, this.world.interning.intern(this._lied(bytes)));
     this._filled.set(link, end?.bufferedBytes ?? 0);
     this.node.drained(link, end?.bufferedBytes ?? 0, this.world.clock.nowMs);
   }
 
-  /** What it really sends. @param {number} link @param {Uint8Array} frame @returns {Uint8Array} */
-  _lied(link, frame) {
-    if (this._lies === 0 || frame[0] !== FRAME.PIECE) return frame;
-    const sent = this._sentPieces.get(link) ?? 0;
-    this._sentPieces.set(link, sent + 1);
-    if (sent < this._liesAfter || this._random() >= this._lies) return frame;
+  /** What it really sends. @param {Uint8Array} frame @returns {Uint8Array} */
+  _lied(frame) {
+    if (this._lies === 0 || frame[0] !== FRAME.PIECE || this._liesAfter-- > 0 || this._random() >= this._lies) return frame;
     const wrong = frame.slice();
     wrong[wrong.length - 1] = /** @type {number} */ (wrong[wrong.length - 1]) ^ 1;
     return wrong;

@@ -29,7 +29,7 @@
  * @property {"signed" | "spot" | "off"} integrity  how what neighbours send is checked
  * @property {number} liars  share that changes a byte in `lies` of the pieces it sends
  * @property {number} lies
- * @property {number} liesAfter  pieces that a liar sends to one neighbour before it lies to it
+ * @property {number} liesAfter  pieces that a liar sends before it lies
  * @property {number} providers  of which the viewers are customers, the second half as many as the first, the third a third; 0 for unknown
  */
 

@@ -60,27 +60,23 @@ export class Integrity {
     /** @type {Suspect} */
     const suspect = { ...piece, heldMs: nowMs };
     const compared = this.mode === "spot" && takesRanges;
-    if (this.signed || (compared && !neighbour.proven)) {
+    const drawn = compared && neighbour.proven && this._random() < SPOT_SHARE;
+    const urgent = download.deadlineMs - nowMs < SPOT_MIN_SPARE_MS;
+    if (this.signed || (compared && !neighbour.proven) || (drawn && !urgent)) {
       download.suspects.set(index, suspect);
       if (compared) this.located(download);
       else if (download.segment.digest) this._hash(download, index, suspect.payload, suspect);
       return;
     }
-    const drawn = compared && this._random() < SPOT_SHARE && download.source.url !== "";
-    // What is needed soon is believed and compared all the same: else who is slow would never be.
-    if (drawn && download.deadlineMs - nowMs > SPOT_MIN_SPARE_MS) download.suspects.set(index, suspect);
-    else this._events.passed(download, index, suspect, nowMs);
+    // What is needed soon is believed, and compared all the same: else who is slow would never be.
     if (drawn) this._compare(download, index, suspect);
+    this._events.passed(download, index, suspect, nowMs);
   }
 
   /** What is held apart can be compared, where it was not known before where it is on the CDN. @param {Download} download */
   located(download) {
     if (this.mode !== "spot" || download.source.url === "") return;
-    for (const [index, suspect] of download.suspects) {
-      if (suspect.neighbour.proven || suspect.neighbour.comparing) continue;
-      suspect.neighbour.comparing = true;
-      this._compare(download, index, suspect);
-    }
+    for (const [index, suspect] of download.suspects) if (!suspect.neighbour.comparing) this._compare(download, index, suspect);
   }
 
   /** The CDN sent a piece: one that others may have of us. @param {Download} download @param {number} index @param {Uint8Array} payload */
@@ -103,6 +99,7 @@ export class Integrity {
   _compare(download, index, suspect) {
     const { url, rangeStart } = download.source;
     const start = (rangeStart ?? 0) + index * PIECE_BYTES;
+    suspect.neighbour.comparing = true;
     const ticket = this._ticket(download, index, suspect);
     this._outbox.push({ type: "compare", ticket, url, rangeStart: start, rangeEnd: start + suspect.payload.length });
   }

@@ -19,7 +19,6 @@ import {
   PIPELINE_MS,
   PIPELINE_PIECES_MAX,
   PIPELINE_PIECES_MIN,
-  SPOT_PENALTY_MS,
 } from "./tuning.js";
 import { WireError } from "./wire.js";
 
@@ -59,7 +58,7 @@ export class Neighbour {
     /** Of what we needed it sent so much, and of that so much is told to the tracker. */
     this.gainedBytes = 0;
     this.reportedBytes = 0;
-    /** Where nobody signs: whether a piece of it was found to be what the CDN has; and whether one is being compared. */
+    /** Whether what it sends is believed: a piece of it was found right, or all are checked anyway; and whether one is being compared. */
     this.proven = false;
     this.comparing = false;
     /** The places it is in, as the tracker numbers them; null until it has said. @type {number[] | null} */
@@ -221,8 +220,7 @@ export class Neighbour {
 
   /** Expected time for one more piece behind those already asked. */
   get pieceEtaMs() {
-    const unprovenMs = this.proven ? 0 : SPOT_PENALTY_MS;
-    return unprovenMs + this.rttMs.value + ((this.inFlightPieces + 1) * PIECE_BYTES) / this.rateBytesPerMs.value;
+    return this.rttMs.value + ((this.inFlightPieces + 1) * PIECE_BYTES) / this.rateBytesPerMs.value;
   }
 
   /** Expected time for a piece among those already asked; in which order they come is its choice. */

@@ -233,11 +233,12 @@ export const DIGEST_ATTEMPTS = 3;
 export const DIGEST_PATIENCE_MS = 700;
 /** Digests that a neighbour is remembered to have: more segments are not on their way at once. */
 export const NEIGHBOUR_DIGESTS_MAX = 256;
-/** Where nobody signs, this share of the pieces is compared with the CDN, besides the first of each neighbour. */
-export const SPOT_SHARE = 1 / Number(globalThis.process?.env?.SHARE ?? 300);
+/** Where nobody signs, this share of the pieces is compared with the CDN, besides the first of each neighbour: half a point of the offload. */
+export const SPOT_SHARE = 1 / 200;
 /** ... and held apart meanwhile if there is this long: a comparison is a round trip to the CDN, and must not make a segment late. */
 export const SPOT_MIN_SPARE_MS = 1500;
-export const SPOT_PENALTY_MS = Number(globalThis.process?.env?.PEN ?? 300);
+/** Who was never compared is asked where so many others do not have it: each of them costs a comparison. Fewer make the swarm slower. */
+export const SPOT_PROVEN_ENOUGH = 5;
 /** A neighbour whose first piece the CDN did not answer for is not asked for this long: the CDN may be back then. */
 export const SPOT_PAUSE_MS = 4000;
 /** Neighbours that are remembered for what they sent, by session and by peer id. */
