@@ -12,7 +12,7 @@ const frozen = vectors("digests");
 function native(command) {
   return new Promise((resolve) => {
     const told = (/** @type {number} */ _ticket, /** @type {Uint8Array | boolean | null} */ found) => resolve(found);
-    new Checker("wss://tracker.example/signal", { hashed: told, verified: told, digestFetched: () => {}, compared: told }).check(
+    new Checker("wss://tracker.example/signal", { hashed: told, verified: told, digestFetched: () => {}, compared: () => {} }).check(
       command,
     );
   });

@@ -138,7 +138,6 @@ export class Downloads {
   _located(download, source) {
     download.segment.source = source;
     if (source.rangeStart !== null && source.rangeEnd !== null) this._sized(download, source.rangeEnd - source.rangeStart);
-    this._integrity.located(download);
   }
 
   /** @param {SegmentSource} source @param {number} nowMs @returns {Download} */
@@ -277,11 +276,9 @@ export class Downloads {
 
   /** What it sent is believed from now on. @param {Neighbour} neighbour @param {number} nowMs */
   proven(neighbour, nowMs) {
-    for (const [download, index, suspect] of this._heldOf(neighbour)) {
-      download.suspects.delete(index);
-      this.accepted(download, index, suspect, nowMs);
-      this._moved(download, nowMs);
-    }
+    const released = this._released(neighbour);
+    for (const [download, index, suspect] of released) this.accepted(download, index, suspect, nowMs);
+    for (const [download] of released) this._moved(download, nowMs);
   }
 
   /**
@@ -296,20 +293,23 @@ export class Downloads {
       return;
     }
     neighbour.busyUntilMs = nowMs + SPOT_PAUSE_MS;
-    for (const [download, index, { payload }] of this._heldOf(neighbour)) {
-      download.suspects.delete(index);
-      this._ledger.wastedBytes += payload.length;
-      this._advance(download, nowMs);
-    }
+    const released = this._released(neighbour);
+    for (const [, , { payload }] of released) this._ledger.wastedBytes += payload.length;
+    for (const [download] of released) this._moved(download, nowMs);
   }
 
-  /** @param {Neighbour} neighbour @returns {[Download, number, import("./integrity.js").Suspect][]} what is held apart of it */
-  _heldOf(neighbour) {
-    return [...this._all.values()].flatMap((download) =>
-      [...download.suspects]
-        .filter(([, suspect]) => suspect.neighbour === neighbour)
-        .map(([index, suspect]) => /** @type {[Download, number, typeof suspect]} */ ([download, index, suspect])),
-    );
+  /** @param {Neighbour} neighbour @returns {[Download, number, import("./integrity.js").Suspect][]} what was held apart of it until now */
+  _released(neighbour) {
+    /** @type {ReturnType<Downloads["_released"]>} */
+    const released = [];
+    for (const download of this._all.values()) {
+      for (const [index, suspect] of download.suspects) {
+        if (suspect.neighbour !== neighbour) continue;
+        download.suspects.delete(index);
+        released.push([download, index, suspect]);
+      }
+    }
+    return released;
   }
 
   /** A neighbour sent wrong bytes: where nobody signs, what else it sent is not believed either. @param {Neighbour} neighbour */
@@ -492,6 +492,7 @@ export class Downloads {
       this._advance(download, nowMs);
       return;
     }
+    this._integrity.compare(download);
     const digestDueMs = this._integrity.digestDueMs(download);
     if (nowMs >= digestDueMs) this._seekDigest(download, nowMs);
     else if (digestDueMs !== Number.POSITIVE_INFINITY) download.wake(digestDueMs);

@@ -64,19 +64,20 @@ export class Integrity {
     const urgent = download.deadlineMs - nowMs < SPOT_MIN_SPARE_MS;
     if (this.signed || (compared && !neighbour.proven) || (drawn && !urgent)) {
       download.suspects.set(index, suspect);
-      if (compared) this.located(download);
-      else if (download.segment.digest) this._hash(download, index, suspect.payload, suspect);
+      if (download.segment.digest && this.signed) this._hash(download, index, suspect.payload, suspect);
       return;
     }
     // What is needed soon is believed, and compared all the same: else who is slow would never be.
-    if (drawn) this._compare(download, index, suspect);
+    if (drawn && download.source.url) this._compare(download, index, suspect);
     this._events.passed(download, index, suspect, nowMs);
   }
 
-  /** What is held apart can be compared, where it was not known before where it is on the CDN. @param {Download} download */
-  located(download) {
+  /** Where nobody signs: compares what is held apart, one piece of a neighbour at a time; what a fetch is to bring anyway it tells for nothing. @param {Download} download */
+  compare(download) {
     if (this.mode !== "spot" || download.source.url === "") return;
-    for (const [index, suspect] of download.suspects) if (!suspect.neighbour.comparing) this._compare(download, index, suspect);
+    for (const [index, suspect] of download.suspects) {
+      if (!suspect.neighbour.comparing && !download.fetch?.brings(index)) this._compare(download, index, suspect);
+    }
   }
 
   /** The CDN sent a piece: one that others may have of us. @param {Download} download @param {number} index @param {Uint8Array} payload */
@@ -151,7 +152,7 @@ export class Integrity {
     if (bytes.length === payload.length && bytes.every((byte, at) => byte === payload[at])) {
       neighbour.proven = true;
       this._events.proven(neighbour, nowMs);
-    } else this._events.failed(neighbour, "a piece that the CDN does not have", payload.length, nowMs);
+    } else this._events.failed(neighbour, "a piece that the CDN does not have", 0, nowMs);
   }
 
   /** @param {Download} download @returns {number} when pieces have waited too long for a neighbour to send their digest; Infinity where none waits */
