@@ -313,7 +313,12 @@ test("where it cannot be told what a piece hashes to nobody is banned and the CD
 function answer(bench, status = 206, bytes = undefined) {
   const [asked] = bench.take("compare");
   assert.ok(asked, "nothing is compared");
-  bench.node.compared(asked.ticket, status, status === 206 ? (bytes ?? BYTES.slice(asked.rangeStart, asked.rangeEnd)) : new Uint8Array(0), bench.nowMs);
+  bench.node.compared(
+    asked.ticket,
+    status,
+    status === 206 ? (bytes ?? BYTES.slice(asked.rangeStart, asked.rangeEnd)) : new Uint8Array(0),
+    bench.nowMs,
+  );
   bench.settle();
 }
 
