@@ -27,6 +27,7 @@ INTEGRITY: Final[dict[str, Attack]] = {
     "integrity: half polluters": integrity.half_polluters,
     "integrity: in another's name": integrity.framed,
     "integrity: nobody signs": integrity.spot,
+    "integrity: nobody signs, one piece of each": integrity.spot_rare,
 }
 RESOURCES: Final[dict[str, Attack]] = {
     "resources: what is measured": resources.measures,
