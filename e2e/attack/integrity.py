@@ -65,13 +65,11 @@ async def spot(stage: Stage) -> Outcome:
     control = await _takes_lies(stage, EVERY_PIECE, "chromium")
     async with stage.cast():
         broken, figures = await _spotted(stage, EVERY_PIECE)
-        wrong = figures["wrong segments"]
-        broken += [f"the player was given {wrong} wrong segments"] * bool(wrong)
         return Outcome(control, broken, figures)
 
 
 async def spot_rare(stage: Stage) -> Outcome:
-    """Nobody signs, and a liar changes one piece of each segment: found by chance, and not in time (docs/integrity.md)."""
+    """Nobody signs, and a liar changes one piece of each segment: found by chance, too late (docs/integrity.md)."""
     lie = LIES["a flipped bit"]
     control = await _takes_lies(stage, lie, "chromium")
     async with stage.cast():
@@ -91,6 +89,7 @@ async def _spotted(stage: Stage, lie: Lie) -> tuple[list[str], dict[str, Figure]
     broken = [] if lost else ["the liar was never found out"]
     broken += ["the liar was taken again"] * (lost and peer.deeds["opened"] > 1)
     broken += [f"{status.stalls} stalls"] * bool(status.stalls)
+    broken += [f"the player was given {len(given.wrong)} wrong segments"] * bool(given.wrong)
     return broken, {"wrong segments": len(given.wrong), "of": given.segments, "pieces it sent": peer.sent[PIECE]}
 
 
