@@ -83,10 +83,13 @@ async def _spotted(stage: Stage, lie: Lie) -> tuple[list[str], dict[str, Figure]
     peer = await stage.peer(Feeder(stage.truth, TRACKS, lie))
     lost = await _happens(lambda: found_out(peer), LOSS_S)
     peer.dial()
-    await wait_playing(victim)
     await asyncio.sleep(WATCH_S)
     given, status = await stage.given(victim), await victim.status()
     broken = [] if lost else ["the liar was never found out"]
+    try:
+        await wait_playing(victim, LOSS_S)
+    except NeverTrue:  # its decoder may have stopped at what it was given
+        broken.append("the player plays no longer")
     broken += ["the liar was taken again"] * (lost and peer.deeds["opened"] > 1)
     broken += [f"{status.stalls} stalls"] * bool(status.stalls)
     broken += [f"the player was given {len(given.wrong)} wrong segments"] * bool(given.wrong)
