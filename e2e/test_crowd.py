@@ -10,7 +10,8 @@ from e2e.conftest import Run
 from e2e.harness.browsers import Browsers
 
 COPIES_LIMIT = 1.25
-PLAN = Plan(viewers=8, segments=10, per_page=4, stagger_s=2, hash_every=2)
+# A rate at which a segment has ten pieces: each viewer compares one of each neighbour with the CDN (docs/integrity.md).
+PLAN = Plan(viewers=8, segments=10, per_page=4, stagger_s=2, hash_every=2, bitrate_kbps=1200)
 
 
 def test_eight_viewers_in_two_pages_take_each_segment_about_once(run: Run, browsers: Browsers, tmp_path: Path) -> None:

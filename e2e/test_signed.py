@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 from e2e.conftest import Run
 from e2e.harness import media
 from e2e.harness.bed import Bed
-from e2e.harness.browsers import BrowserName, Browsers
+from e2e.harness.browsers import INSECURE_HOST, BrowserName, Browsers
 from e2e.harness.child import free_port
 from e2e.harness.swarm import Swarm
 from e2e.test_swarm import assert_well_played, report
@@ -61,6 +62,32 @@ def test_signed_segments_are_shared_and_their_records_fetched_by_few(
         print(f"{len(records)} requests for {len(set(records))} records")
         assert records
         assert len(records) <= 2 * len(set(records))
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("browser", THREE[1:])
+def test_a_page_without_a_secure_context_checks_what_it_takes_by_a_script_of_its_own(
+    run: Run, browsers: Browsers, signed_bed: Bed, browser: BrowserName
+) -> None:
+    async def scenario() -> None:
+        swarm = Swarm(signed_bed, browsers, "signed")
+        url = signed_bed.demo_url.replace("127.0.0.1", INSECURE_HOST)
+        for index in range(2):
+            await swarm.join(browser, f"{browser}-{index}", demo_url=url, level=1)
+            await asyncio.sleep(4)
+        await swarm.all_joined()
+        await asyncio.sleep(8)
+        snapshot = await swarm.snapshot()
+        report(f"signed VOD, 2 {browser} over plain http", snapshot)
+        for viewer in swarm.viewers:
+            assert await viewer.page.evaluate("() => [isSecureContext, crypto.subtle]") == [False, None]
+        await assert_well_played(signed_bed, swarm, snapshot)
+        second, status = snapshot.rows[1]
+        assert status.bytes("fromPeers") > 0
+        assert sum(status.bytes("rejected") for _, status in snapshot.rows) == 0
+        loaded = await second.page.evaluate("() => performance.getEntriesByType('resource').map(({ name }) => name)")
+        assert any(re.search(r"/peerpool-crypto\.[0-9a-f]{8}\.js$", name) for name in loaded), loaded
 
     run(scenario())
 

@@ -30,7 +30,8 @@ def checkout(tmp_path: Path) -> Path:
     (js / "global.js").write_text(
         'import { answer } from "./index.js";\n'
         "const notice = [PEERPOOL_NOTICE_FILE, PEERPOOL_NOTICE_INTEGRITY];\n"
-        "window.PeerPool = { answer, notice, version: PEERPOOL_VERSION };\n"
+        "const crypto = [PEERPOOL_CRYPTO_FILE, PEERPOOL_CRYPTO_INTEGRITY];\n"
+        "window.PeerPool = { answer, notice, crypto, version: PEERPOOL_VERSION };\n"
     )
     (js / "notice.js").write_text("export const notice = 1;\n")
     (js / "crypto.js").write_text("export const sha256 = 1;\n")
@@ -66,12 +67,14 @@ def test_build_makes_every_file_and_measures_it(checkout: Path, out: Path) -> No
     assert [path.name for path in checkout.iterdir() if path.name.startswith("bundled.")] == []
 
 
-def test_the_library_knows_the_notice_it_was_built_with(checkout: Path, out: Path) -> None:
-    notice = bundle.build(checkout, out)["peerpool-notice.js"]
-    digest = base64.b64encode(hashlib.sha384((out / notice.name).read_bytes()).digest()).decode()
-    assert notice.integrity == f"sha384-{digest}"
+def test_the_library_knows_the_second_scripts_it_was_built_with(checkout: Path, out: Path) -> None:
+    manifest = bundle.build(checkout, out)
     built = (out / "peerpool.js").read_text()
-    assert f'["{notice.hashed_name}","{notice.integrity}"]' in built
+    for name in bundle.SECOND_SCRIPTS:
+        script = manifest[name]
+        digest = base64.b64encode(hashlib.sha384((out / name).read_bytes()).digest()).decode()
+        assert script.integrity == f"sha384-{digest}"
+        assert f'["{script.hashed_name}","{script.integrity}"]' in built
 
 
 def test_a_manifest_of_another_version_is_not_taken(checkout: Path, out: Path) -> None:

@@ -28,15 +28,16 @@ BUDGET: Final = Path("static/js/bundle-budget.json")
 BUILD_TIMEOUT_S: Final = 60
 HASH_CHARS: Final = 8
 
-NOTICE: Final = "peerpool-notice.js"
+# Built file -> how the library's sources call it: its hashed name and integrity are built into what loads it.
+SECOND_SCRIPTS: Final = {"peerpool-notice.js": "PEERPOOL_NOTICE", "peerpool-crypto.js": "PEERPOOL_CRYPTO"}
 # Built file -> source, relative to the checkout, and esbuild's arguments for it. What others load by name comes first.
 ENTRIES: Final[dict[str, tuple[str, list[str]]]] = {
-    NOTICE: ("static/js/notice.js", ["--format=esm"]),
+    "peerpool-notice.js": ("static/js/notice.js", ["--format=esm"]),
+    # Loaded by pages without a secure context alone, which have no crypto.subtle.
+    "peerpool-crypto.js": ("static/js/crypto.js", ["--format=esm"]),
     # A script has no import.meta; io/second-script.js looks for its element first.
     "peerpool.js": ("static/js/global.js", ["--format=iife", "--define:import.meta.url=undefined"]),
     "peerpool.esm.js": ("static/js/index.js", ["--format=esm"]),
-    # Loaded by pages without a secure context alone, which have no crypto.subtle.
-    "peerpool-crypto.js": ("static/js/crypto.js", ["--format=esm"]),
 }
 ESBUILD_ARGS: Final = [
     "--bundle",
@@ -99,10 +100,10 @@ def build(root: Path, out: Path = BUNDLED) -> Manifest:
         defines: list[str] = []
         for name, (source, args) in ENTRIES.items():
             _run_esbuild(root, [str(esbuild), source, *ESBUILD_ARGS, *defines, *args, f"--outfile={staging / name}"])
-            if name == NOTICE:
-                notice = _measured(staging, staging / name)
-                defines.append(f'--define:PEERPOOL_NOTICE_FILE="{notice.hashed_name}"')
-                defines.append(f'--define:PEERPOOL_NOTICE_INTEGRITY="{notice.integrity}"')
+            if prefix := SECOND_SCRIPTS.get(name):
+                file = _measured(staging, staging / name)
+                defines.append(f'--define:{prefix}_FILE="{file.hashed_name}"')
+                defines.append(f'--define:{prefix}_INTEGRITY="{file.integrity}"')
         _copy_pages(root, staging)
         manifest = {file.name: file for file in _measure(staging)}
         listed = {name: asdict(file) for name, file in manifest.items()}

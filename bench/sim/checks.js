@@ -64,8 +64,8 @@ function compare(peer, { ticket, url, rangeStart, rangeEnd }) {
       bytes.set(chunk, length);
       length += chunk.length;
     },
-    finished: () => peer.turn((nowMs) => peer.node.compared(ticket, bytes.subarray(0, length), nowMs)),
-    failed: () => peer.turn((nowMs) => peer.node.compared(ticket, null, nowMs)),
+    finished: () => peer.turn((nowMs) => peer.node.compared(ticket, 206, bytes.subarray(0, length), nowMs)),
+    failed: (status) => peer.turn((nowMs) => peer.node.compared(ticket, status, new Uint8Array(0), nowMs)),
   });
 }
 

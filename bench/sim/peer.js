@@ -43,6 +43,7 @@ const HIDDEN_TICK_MS = 1000;
  * @property {number} [neighbours]  wanted
  * @property {number} [seed]
  * @property {number} [lies]  share of the pieces it sends with a byte changed
+ * @property {number} [liesAfter]  pieces that it sends before it lies
  * @property {string[]} [place]  as the tracker would know it: continent, country, provider, city, site, subnet
  */
 
@@ -62,6 +63,7 @@ export class SimPeer {
     this.world = world;
     this.place = shape.place ?? [];
     this._lies = shape.lies ?? 0;
+    this._liesAfter = shape.liesAfter ?? 0;
     /** When its neighbours first banned it, and how many did. */
     this.bannedMs = Number.POSITIVE_INFINITY;
     this.bans = 0;
@@ -355,7 +357,7 @@ export class SimPeer {
 
   /** What it really sends. @param {Uint8Array} frame @returns {Uint8Array} */
   _lied(frame) {
-    if (this._lies === 0 || frame[0] !== FRAME.PIECE || this._random() >= this._lies) return frame;
+    if (this._lies === 0 || frame[0] !== FRAME.PIECE || this._liesAfter-- > 0 || this._random() >= this._lies) return frame;
     const wrong = frame.slice();
     wrong[wrong.length - 1] = /** @type {number} */ (wrong[wrong.length - 1]) ^ 1;
     return wrong;

@@ -131,7 +131,7 @@ function visit({ audience, content, lines, seed }, index, joinMs, leaveMs) {
           ? ["", "", "", "", `line ${index}`, ""]
           : ["EU", "DE", `AS${provider}`, "", `line ${index}`, `subnet ${index}`],
       ...(uploads ? {} : { uploadLimitBps: 0 }),
-      ...(liar ? { lies: audience.lies } : {}),
+      ...(liar ? { lies: audience.lies, liesAfter: audience.liesAfter } : {}),
     },
     player: {
       ...(behind ? { behindSec: audience.behindSec } : {}),

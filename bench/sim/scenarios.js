@@ -29,6 +29,7 @@
  * @property {"signed" | "spot" | "off"} integrity  how what neighbours send is checked
  * @property {number} liars  share that changes a byte in `lies` of the pieces it sends
  * @property {number} lies
+ * @property {number} liesAfter  pieces that a liar sends before it lies
  * @property {number} providers  of which the viewers are customers, the second half as many as the first, the third a third; 0 for unknown
  */
 
@@ -72,6 +73,7 @@ const AUDIENCE = {
   integrity: "off",
   liars: 0,
   lies: 1,
+  liesAfter: 0,
   providers: 0,
 };
 
@@ -134,7 +136,10 @@ export const SCENARIOS = new Map(
     scenario("providers", 4, LIVE, { peers: 200, joinOverSec: 60, providers: 4 }),
     scenario("signed-100", 3, LIVE, { peers: 100, integrity: "signed" }),
     scenario("liars-100", 3, LIVE, { peers: 100, integrity: "signed", liars: 0.5 }),
+    scenario("spot-100", 3, LIVE, { peers: 100, integrity: "spot" }),
     scenario("liars-spot", 3, LIVE, { peers: 100, integrity: "spot", liars: 0.1 }),
+    scenario("liars-spot-rare", 3, LIVE, { peers: 100, integrity: "spot", liars: 0.1, lies: 0.05 }),
+    scenario("liars-spot-late", 3, LIVE, { peers: 100, integrity: "spot", liars: 0.1, liesAfter: 200 }),
     scenario("origin-half", 4, LIVE, { peers: 8, joinOverSec: 20 }, { cdnCapacity: 0.5 }),
     scenario("origin-outage", 3, VOD, { peers: 20, joinOverSec: 40 }, { originDown: [60, 90] }),
   ].map((entry) => [entry.name, entry]),

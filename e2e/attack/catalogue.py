@@ -27,6 +27,7 @@ INTEGRITY: Final[dict[str, Attack]] = {
     "integrity: half polluters": integrity.half_polluters,
     "integrity: in another's name": integrity.framed,
     "integrity: nobody signs": integrity.spot,
+    "integrity: nobody signs, one piece of each": integrity.spot_rare,
 }
 LIVE: Final[dict[str, Attack]] = {
     "live: honest peer": integrity.honest,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from e2e.attack.hostile_peer import PIECE, HostilePeer
-from e2e.attack.lies import HONEST, LIES, Feeder, Lie
+from e2e.attack.lies import EVERY_PIECE, HONEST, LIES, Feeder, Lie
 from e2e.attack.outcomes import Figure, Outcome
 from e2e.attack.stage import TRACKS, Mode, Stage
 from e2e.harness.browsers import BrowserName
@@ -61,22 +61,39 @@ async def half_polluters(stage: Stage) -> Outcome:
 
 
 async def spot(stage: Stage) -> Outcome:
-    """Nobody signs: some pieces are compared with the CDN. It bounds a liar, it does not keep it out (SECURITY.md)."""
+    """Nobody signs, and a liar changes every piece: its first is compared with the CDN before any of it counts."""
+    control = await _takes_lies(stage, EVERY_PIECE, "chromium")
+    async with stage.cast():
+        broken, figures = await _spotted(stage, EVERY_PIECE)
+        return Outcome(control, broken, figures)
+
+
+async def spot_rare(stage: Stage) -> Outcome:
+    """Nobody signs, and a liar changes one piece of each segment: found by chance, too late (docs/integrity.md)."""
     lie = LIES["a flipped bit"]
     control = await _takes_lies(stage, lie, "chromium")
     async with stage.cast():
-        victim = await stage.viewer("victim", "spot")
-        await stage.joined(1)
-        peer = await stage.peer(Feeder(stage.truth, TRACKS, lie))
-        lost = await _happens(lambda: peer.deeds["lost"] > 0, LOSS_S)
-        given = await stage.given(victim)
-        broken = [] if lost else ["the liar was never found out"]
-        return Outcome(
-            control,
-            broken,
-            {"wrong segments before it was found": len(given.wrong), "of": given.segments},
-            awaited=True,
-        )  # by chance, not by design
+        broken, figures = await _spotted(stage, lie)
+        return Outcome(control, broken, figures, awaited=True)  # only signatures keep it out
+
+
+async def _spotted(stage: Stage, lie: Lie) -> tuple[list[str], dict[str, Figure]]:
+    victim = await stage.viewer("victim", "spot")
+    await stage.joined(1)
+    peer = await stage.peer(Feeder(stage.truth, TRACKS, lie))
+    lost = await _happens(lambda: found_out(peer), LOSS_S)
+    peer.dial()
+    await asyncio.sleep(WATCH_S)
+    given, status = await stage.given(victim), await victim.status()
+    broken = [] if lost else ["the liar was never found out"]
+    try:
+        await wait_playing(victim, LOSS_S)
+    except NeverTrue:  # its decoder may have stopped at what it was given
+        broken.append("the player plays no longer")
+    broken += ["the liar was taken again"] * (lost and peer.deeds["opened"] > 1)
+    broken += [f"{status.stalls} stalls"] * bool(status.stalls)
+    broken += [f"the player was given {len(given.wrong)} wrong segments"] * bool(given.wrong)
+    return broken, {"wrong segments": len(given.wrong), "of": given.segments, "pieces it sent": peer.sent[PIECE]}
 
 
 async def framed(stage: Stage) -> Outcome:

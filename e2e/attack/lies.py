@@ -45,6 +45,14 @@ def flipped(truth: Truth, ref: Ref) -> bytes:
     return bytes(data)
 
 
+def flipped_throughout(truth: Truth, ref: Ref) -> bytes:
+    """Change every piece."""
+    data = bytearray(truth.bytes_of(ref))
+    for start in range(0, len(data), PIECE_BYTES):
+        data[min(start + FLIPPED_AT, len(data) - 1)] ^= 0x01
+    return bytes(data)
+
+
 def of_another_segment(truth: Truth, ref: Ref) -> bytes:
     return truth.bytes_of(_moved(truth, ref, 1))
 
@@ -102,6 +110,7 @@ def _moved(truth: Truth, ref: Ref, by: int) -> Ref:
 
 
 HONEST: Final = Lie(true_bytes, true_record)
+EVERY_PIECE: Final = replace(HONEST, given=flipped_throughout)
 LIES: Final[dict[str, Lie]] = {
     "a flipped bit": replace(HONEST, given=flipped),
     "another segment's bytes": replace(HONEST, given=of_another_segment),

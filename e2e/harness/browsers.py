@@ -20,6 +20,8 @@ BrowserName = Literal["chromium", "firefox"]
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 FIREFOX_NAMES = ("firefox-esr", "firefox")
 
+INSECURE_HOST = "peerpool.test"
+
 CHROMIUM_FLAGS = (
     "--no-sandbox",  # root in a container
     "--disable-gpu",
@@ -36,11 +38,14 @@ CHROMIUM_FLAGS = (
     "--disable-backgrounding-occluded-windows",
     # Host candidates as addresses: `.local` names need multicast, which containers often lack.
     "--disable-features=WebRtcHideLocalIpsWithMdns",
+    # A name that is not localhost: over plain http its pages are no secure context, as of a site without TLS.
+    f"--host-resolver-rules=MAP {INSECURE_HOST} 127.0.0.1",
     # Where loopback is the only interface there would be no candidates without this (and the grant in `new_context`).
     "--allow-loopback-in-peer-connection",
 )
 
 FIREFOX_PREFS: Mapping[str, str | float | bool] = {
+    "network.dns.localDomains": INSECURE_HOST,  # as above
     "media.autoplay.default": 0,  # 0 = allowed
     "media.autoplay.blocking_policy": 0,
     "media.autoplay.block-webaudio": False,

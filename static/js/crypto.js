@@ -5,6 +5,7 @@
 
 import { p256 } from "@noble/curves/nist.js";
 import { sha256 as hash } from "@noble/hashes/sha2.js";
+import { unhex } from "./core/identity.js";
 
 /** @param {Uint8Array} bytes @returns {Promise<Uint8Array>} 32 bytes */
 export async function sha256(bytes) {
@@ -12,10 +13,10 @@ export async function sha256(bytes) {
 }
 
 /**
- * @param {Uint8Array} key  P-256, uncompressed @param {Uint8Array} signed @param {Uint8Array} signature  r and s (IEEE P1363)
+ * @param {string} key  P-256, uncompressed, in hex @param {Uint8Array} signed @param {Uint8Array} signature  r and s (IEEE P1363)
  * @returns {Promise<boolean>}
  */
 export async function verify(key, signed, signature) {
   // crypto.subtle takes high s too, and so do we: a signature need not be the only one.
-  return p256.verify(signature, signed, key, { lowS: false });
+  return p256.verify(signature, signed, unhex(key), { lowS: false });
 }

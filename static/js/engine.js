@@ -67,7 +67,7 @@ export class Engine {
       hashed: (ticket, hash) => this._turn((at) => this._node.hashed(ticket, hash, at)),
       verified: (ticket, genuine) => this._turn((at) => this._node.verified(ticket, genuine, at)),
       digestFetched: (ticket, status, record) => this._turn((at) => this._node.digestFetched(ticket, status, record, at)),
-      compared: (ticket, bytes) => this._turn((at) => this._node.compared(ticket, bytes, at)),
+      compared: (ticket, status, bytes) => this._turn((at) => this._node.compared(ticket, status, bytes, at)),
     });
     /** @type {Map<number, PeerConnection>} by link */
     this._connections = new Map();

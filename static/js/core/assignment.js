@@ -235,8 +235,7 @@ function aheadOfFetch(download, index, supplier, surroundings, nowMs) {
  */
 function httpEtaMs(download, index, { httpFirstByteMs, httpRateBytesPerMs }, nowMs) {
   const fetch = download.fetch;
-  if (!fetch || index < fetch.currentPiece || index >= (fetch.endPiece ?? Number.POSITIVE_INFINITY))
-    return Number.POSITIVE_INFINITY;
+  if (!fetch?.brings(index)) return Number.POSITIVE_INFINITY;
   const waitMs = fetch.firstByteMs === null ? Math.max(httpFirstByteMs.value, nowMs - fetch.startedMs) : 0;
   return waitMs + ((index + 1) * PIECE_BYTES - fetch.nextOffset) / fetchRate(fetch, httpRateBytesPerMs.value, nowMs);
 }

@@ -86,6 +86,11 @@ export class Fetch {
     return Math.floor(this.nextOffset / PIECE_BYTES);
   }
 
+  /** @param {number} index @returns {boolean} whether that piece is yet to come of it */
+  brings(index) {
+    return index >= this.currentPiece && index < (this.endPiece ?? Number.POSITIVE_INFINITY);
+  }
+
   /** Whether the body was shorter than the range that was asked for. @param {number | null} sizeBytes  of the segment, as was thought */
   endedEarly(sizeBytes) {
     const end = (this.endPiece ?? Number.POSITIVE_INFINITY) * PIECE_BYTES;

@@ -26,6 +26,7 @@ import {
   PEERS_GRACE_MS,
   PLAN_INTERVAL_MS,
   PLAYER_RETRY_MS,
+  SPOT_PAUSE_MS,
   YIELD_SLACK_MS,
 } from "./tuning.js";
 import { FRAME, REFUSED_BUSY, REFUSED_NOT_HELD, REFUSED_NOT_UPLOADING } from "./wire.js";
@@ -238,11 +239,13 @@ export class Downloads {
     if (segment.sizeBytes === null) download.declaredBytes ??= sizeBytes;
     const misfits = segment.sizeBytes !== null && segment.sizeBytes !== sizeBytes && !segment.digest;
     if (misfits) neighbour.deny(ref);
-    if (misfits || segment.has(index) || suspects.has(index) || cdnOnly) {
+    const held = segment.piece(index);
+    if (misfits || held || suspects.has(index) || cdnOnly) {
       this._ledger.wastedBytes += payload.length;
+      if (held && !segment.sender(index)) this._integrity.judge(neighbour, payload, held, nowMs);
     } else {
-      const comparable = source.url !== "" && this._fetches.takesRanges(source.url);
-      this._integrity.received(download, index, { neighbour, payload, sizeBytes }, comparable, nowMs);
+      const takesRanges = source.url === "" || this._fetches.takesRanges(source.url);
+      this._integrity.received(download, index, { neighbour, payload, sizeBytes }, takesRanges, nowMs);
     }
     this._giveRoom(download.deadlineMs, nowMs);
     this._moved(download, nowMs);
@@ -265,11 +268,48 @@ export class Downloads {
     }
   }
 
-  /** What `hash` or `compare` found may have brought a piece. @param {Download} download @param {number} nowMs */
+  /** What `hash` found may have brought a piece. @param {Download} download @param {number} nowMs */
   checked(download, nowMs) {
-    if (this._all.get(download.key) !== download) return;
     this._giveRoom(download.deadlineMs, nowMs);
     this._moved(download, nowMs);
+  }
+
+  /** What it sent is believed from now on. @param {Neighbour} neighbour @param {number} nowMs */
+  proven(neighbour, nowMs) {
+    const released = this._released(neighbour);
+    for (const [download, index, suspect] of released) this.accepted(download, index, suspect, nowMs);
+    for (const [download] of released) this._moved(download, nowMs);
+  }
+
+  /**
+   * The CDN did not say what it has in the place of a neighbour's piece. Who was never compared is left alone for a while, and what it
+   * sent is asked of others.
+   * @param {Neighbour} neighbour @param {string} url @param {number} status @param {number} nowMs
+   */
+  uncompared(neighbour, url, status, nowMs) {
+    this._fetches.rangeAnswered(url, status);
+    if (neighbour.proven || !this._fetches.takesRanges(url)) {
+      this.proven(neighbour, nowMs);
+      return;
+    }
+    neighbour.busyUntilMs = nowMs + SPOT_PAUSE_MS;
+    const released = this._released(neighbour);
+    for (const [, , { payload }] of released) this._ledger.wastedBytes += payload.length;
+    for (const [download] of released) this._moved(download, nowMs);
+  }
+
+  /** @param {Neighbour} neighbour @returns {[Download, number, import("./integrity.js").Suspect][]} what was held apart of it until now */
+  _released(neighbour) {
+    /** @type {ReturnType<Downloads["_released"]>} */
+    const released = [];
+    for (const download of this._all.values()) {
+      for (const [index, suspect] of download.suspects) {
+        if (suspect.neighbour !== neighbour) continue;
+        download.suspects.delete(index);
+        released.push([download, index, suspect]);
+      }
+    }
+    return released;
   }
 
   /** A neighbour sent wrong bytes: where nobody signs, what else it sent is not believed either. @param {Neighbour} neighbour */
@@ -452,6 +492,7 @@ export class Downloads {
       this._advance(download, nowMs);
       return;
     }
+    this._integrity.compare(download);
     const digestDueMs = this._integrity.digestDueMs(download);
     if (nowMs >= digestDueMs) this._seekDigest(download, nowMs);
     else if (digestDueMs !== Number.POSITIVE_INFINITY) download.wake(digestDueMs);
@@ -506,13 +547,23 @@ export class Downloads {
 
   /** @param {Download} download @param {number} index @param {Uint8Array} piece @param {number} nowMs */
   _fetchedPiece(download, index, piece, nowMs) {
-    if (download.segment.put(index, piece, null)) {
+    this._compareOurs(download, index, piece, nowMs);
+    if (this._all.get(download.key) === download && download.segment.put(index, piece, null)) {
       if (download.fetch) download.fetch.gained = true;
       this._gained(download, index, nowMs);
       this._integrity.fetched(download, index, piece);
     } else {
       this._ledger.wastedBytes += piece.length;
     }
+  }
+
+  /** What a neighbour sent of what the CDN sends too is compared for nothing. @param {Download} download @param {number} index @param {Uint8Array} piece @param {number} nowMs */
+  _compareOurs({ segment, suspects }, index, piece, nowMs) {
+    const suspect = suspects.get(index);
+    const sender = segment.sender(index);
+    const neighbour = suspect?.neighbour ?? (sender && this._neighbourhood.greeted.find(({ session }) => session === sender));
+    const given = suspect?.payload ?? segment.piece(index);
+    if (neighbour && given) this._integrity.judge(neighbour, given, piece, nowMs);
   }
 
   /** @param {Download} download @param {number} nowMs */
@@ -555,6 +606,7 @@ export class Downloads {
 
   /** Bytes came. @param {Download} download @param {number} nowMs */
   _moved(download, nowMs) {
+    if (this._all.get(download.key) !== download) return; // what came made it whole already
     if (download.segment.complete) {
       this._finish(download, nowMs);
       return;

@@ -39,6 +39,14 @@ export class Fetches {
     return this._ranges.get(new URL(url).origin) ?? true;
   }
 
+  /** A piece was asked for alone. @param {string} url @param {number} status  of the answer */
+  rangeAnswered(url, status) {
+    const { origin } = new URL(url);
+    if (status === 206) this._ranges.set(origin, true);
+    // As in `rangeRefused`: what no answer came to may be a preflight that forbids ranges.
+    else if (status === 200 || ((status === 0 || status === 416) && !this._ranges.get(origin))) this._ranges.set(origin, false);
+  }
+
   /** @param {Download} download @param {{ startPiece: number, endPiece: number | null }} span @param {number} nowMs */
   start(download, { startPiece, endPiece }, nowMs) {
     const job = this._nextJob++;

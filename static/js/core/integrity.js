@@ -1,6 +1,6 @@
 /**
- * What neighbours send is checked before it counts: against the segment's signed digest, or, where nobody signs, now and then against the
- * CDN. Until then a piece is held apart: neither played nor kept nor passed on.
+ * What neighbours send is checked before it counts: against the segment's signed digest, or, where nobody signs, against the CDN: the first
+ * piece of each neighbour, and now and then another. Until then a piece is held apart: neither played nor kept nor passed on.
  */
 
 import { PIECE_BYTES } from "./constants.js";
@@ -25,7 +25,9 @@ import { DIGEST_PATIENCE_MS, SPOT_MIN_SPARE_MS, SPOT_SHARE } from "./tuning.js";
 /**
  * @typedef {object} IntegrityEvents
  * @property {(download: Download, index: number, suspect: Suspect, nowMs: number) => void} passed
- * @property {(suspect: Suspect, reason: string, nowMs: number) => void} failed  it is not the segment's
+ * @property {(neighbour: Neighbour, reason: string, sizeBytes: number, nowMs: number) => void} failed  it sent what is not the segment's
+ * @property {(neighbour: Neighbour, nowMs: number) => void} proven  what is held apart of it is believed
+ * @property {(neighbour: Neighbour, url: string, status: number, nowMs: number) => void} untold  the CDN did not say what it has there
  * @property {(download: Download) => void} disowned  what the CDN sends us is not what was signed: it is ours alone
  */
 
@@ -50,26 +52,32 @@ export class Integrity {
   /**
    * A piece came of a neighbour, of the length its place asks for.
    * @param {Download} download @param {number} index @param {Omit<Suspect, "heldMs">} piece
-   * @param {boolean} comparable  whether the CDN would send it alone
+   * @param {boolean} takesRanges  whether the CDN would send it alone
    * @param {number} nowMs
    */
-  received(download, index, piece, comparable, nowMs) {
+  received(download, index, piece, takesRanges, nowMs) {
+    const { neighbour } = piece;
     /** @type {Suspect} */
     const suspect = { ...piece, heldMs: nowMs };
-    if (this.signed) {
+    const compared = this.mode === "spot" && takesRanges;
+    const drawn = compared && neighbour.proven && this._random() < SPOT_SHARE;
+    const urgent = download.deadlineMs - nowMs < SPOT_MIN_SPARE_MS;
+    if (this.signed || (compared && !neighbour.proven) || (drawn && !urgent)) {
       download.suspects.set(index, suspect);
-      if (download.segment.digest) this._hash(download, index, suspect.payload, suspect);
-    } else if (this.mode === "spot" && comparable && this._spots(download, nowMs)) {
-      download.suspects.set(index, suspect);
-      this._compare(download, index, suspect);
-    } else {
-      this._events.passed(download, index, suspect, nowMs);
+      if (download.segment.digest && this.signed) this._hash(download, index, suspect.payload, suspect);
+      return;
     }
+    // What is needed soon is believed, and compared all the same: else who is slow would never be.
+    if (drawn && download.source.url) this._compare(download, index, suspect);
+    this._events.passed(download, index, suspect, nowMs);
   }
 
-  /** Whether a piece is drawn to be compared, and there is time for it. @param {Download} download @param {number} nowMs */
-  _spots(download, nowMs) {
-    return this._random() < SPOT_SHARE && download.deadlineMs - nowMs > SPOT_MIN_SPARE_MS;
+  /** Where nobody signs: compares what is held apart, one piece of a neighbour at a time; what a fetch is to bring anyway it tells for nothing. @param {Download} download */
+  compare(download) {
+    if (this.mode !== "spot" || download.source.url === "") return;
+    for (const [index, suspect] of download.suspects) {
+      if (!suspect.neighbour.comparing && !download.fetch?.brings(index)) this._compare(download, index, suspect);
+    }
   }
 
   /** The CDN sent a piece: one that others may have of us. @param {Download} download @param {number} index @param {Uint8Array} payload */
@@ -92,6 +100,7 @@ export class Integrity {
   _compare(download, index, suspect) {
     const { url, rangeStart } = download.source;
     const start = (rangeStart ?? 0) + index * PIECE_BYTES;
+    suspect.neighbour.comparing = true;
     const ticket = this._ticket(download, index, suspect);
     this._outbox.push({ type: "compare", ticket, url, rangeStart: start, rangeEnd: start + suspect.payload.length });
   }
@@ -122,23 +131,28 @@ export class Integrity {
     if (download.suspects.get(index) !== suspect) return null; // it came from elsewhere meanwhile, or its sender is gone
     download.suspects.delete(index);
     if (genuine && digest?.sizeBytes === suspect.sizeBytes) this._events.passed(download, index, suspect, nowMs);
-    else if (digest) this._events.failed(suspect, "a piece that is not the segment's", nowMs);
+    else if (digest) this._events.failed(suspect.neighbour, "a piece that is not the segment's", suspect.payload.length, nowMs);
     return download;
   }
 
-  /** What `compare` found. @param {number} ticket @param {Uint8Array | null} bytes  null where the CDN did not say @param {number} nowMs @returns {Download | null} which may have gained a piece */
-  compared(ticket, bytes, nowMs) {
+  /** What `compare` found. @param {number} ticket @param {number} status  of HTTP, 0 without an answer @param {Uint8Array} bytes @param {number} nowMs */
+  compared(ticket, status, bytes, nowMs) {
     const check = this._checks.get(ticket);
     this._checks.delete(ticket);
-    if (!check?.suspect) return null;
-    const { download, index, suspect } = check;
-    if (download.suspects.get(index) !== suspect) return null;
-    download.suspects.delete(index);
-    const same =
-      bytes === null || (bytes.length === suspect.payload.length && bytes.every((byte, at) => byte === suspect.payload[at]));
-    if (same) this._events.passed(download, index, suspect, nowMs);
-    else this._events.failed(suspect, "a piece that the CDN does not have", nowMs);
-    return download;
+    if (!check?.suspect) return;
+    const { neighbour, payload } = check.suspect;
+    neighbour.comparing = false;
+    if (status === 206) this.judge(neighbour, payload, bytes, nowMs);
+    else this._events.untold(neighbour, check.download.source.url, status, nowMs);
+  }
+
+  /** The CDN sent what a neighbour sent too. @param {Neighbour} neighbour @param {Uint8Array} payload @param {Uint8Array} bytes  the CDN's @param {number} nowMs */
+  judge(neighbour, payload, bytes, nowMs) {
+    if (this.mode !== "spot") return;
+    if (bytes.length === payload.length && bytes.every((byte, at) => byte === payload[at])) {
+      neighbour.proven = true;
+      this._events.proven(neighbour, nowMs);
+    } else this._events.failed(neighbour, "a piece that the CDN does not have", 0, nowMs);
   }
 
   /** @param {Download} download @returns {number} when pieces have waited too long for a neighbour to send their digest; Infinity where none waits */

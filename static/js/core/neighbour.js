@@ -58,6 +58,9 @@ export class Neighbour {
     /** Of what we needed it sent so much, and of that so much is told to the tracker. */
     this.gainedBytes = 0;
     this.reportedBytes = 0;
+    /** Whether what it sends is believed: a piece of it was found right, or all are checked anyway; and whether one is being compared. */
+    this.proven = false;
+    this.comparing = false;
     /** The places it is in, as the tracker numbers them; null until it has said. @type {number[] | null} */
     this.cells = null;
     /** It is outside our cluster: a last resort, and a stranger to our election. */

@@ -33,7 +33,7 @@
  *   whether the key (P-256, uncompressed, hex) has signed it; answered by `verified`
  * @typedef {{ type: "digest", ticket: number, url: string }} DigestCommand  the record there, if need be below the tracker; answered by `digestFetched`
  * @typedef {{ type: "compare", ticket: number, url: string, rangeStart: number, rangeEnd: number }} CompareCommand  those bytes of the CDN,
- *   end exclusive, or null; answered by `compared`
+ *   end exclusive; answered by `compared`
  * @typedef {HashCommand | VerifyCommand | DigestCommand | CompareCommand} CheckCommand
  * @typedef {{ type: "banned", neighbour: number, proven: boolean }} BannedCommand  it sent wrong bytes; `drop` follows. Not proven: it may have
  *   been sent them, and not have known

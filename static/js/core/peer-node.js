@@ -76,10 +76,12 @@ export class PeerNode {
     this._announcer = new Announcer(this._neighbourhood, nowMs);
     this._integrity = new Integrity(this._outbox, random, {
       passed: (download, index, piece, now) => this._downloads.accepted(download, index, piece, now),
-      failed: ({ neighbour, payload }, reason, now) => {
-        this.ledger.rejectedBytes += payload.length;
+      failed: (neighbour, reason, sizeBytes, now) => {
+        this.ledger.rejectedBytes += sizeBytes;
         this._banish(neighbour, reason, now);
       },
+      proven: (neighbour, now) => this._downloads.proven(neighbour, now),
+      untold: (neighbour, url, status, now) => this._downloads.uncompared(neighbour, url, status, now),
       disowned: (download) => this._downloads.disown(download),
     });
     this._digests = new Digests(content, this._neighbourhood, this._outbox, {
@@ -242,6 +244,7 @@ export class PeerNode {
   /** @param {number} id  the link's @param {boolean} offered  whether its offer was ours @param {number} nowMs */
   neighbourOpened(id, offered, nowMs) {
     const neighbour = this._neighbourhood.open(id, offered, nowMs);
+    neighbour.proven = this._integrity.mode !== "spot";
     this._uploads.opened(id);
     this._announcer.introduce(neighbour, this._store.refs(), this._downloads.running);
   }
@@ -318,10 +321,10 @@ export class PeerNode {
     if (download) this._downloads.checked(download, nowMs);
   }
 
-  /** @param {number} ticket @param {Uint8Array | null} bytes  what the CDN has in the place `compare` asked about; null if it did not say @param {number} nowMs */
-  compared(ticket, bytes, nowMs) {
-    const download = this._integrity.compared(ticket, bytes, nowMs);
-    if (download) this._downloads.checked(download, nowMs);
+  /** @param {number} ticket @param {number} status  of HTTP, 0 without an answer @param {Uint8Array} bytes  of the place `compare` asked about @param {number} nowMs */
+  compared(ticket, status, bytes, nowMs) {
+    this.ledger.cdnBytes += bytes.length;
+    this._integrity.compared(ticket, status, bytes, nowMs);
   }
 
   /** @param {number} ticket @param {boolean | null} genuine  whether what `verify` gave was signed by its key; null where it cannot be told @param {number} nowMs */

@@ -29,6 +29,7 @@ import {
   PEERS_PACE_MS,
   PEERS_PACE_TRUST,
   SHORTFALL_MIN,
+  SPOT_PROVEN_ENOUGH,
 } from "./tuning.js";
 
 /** @typedef {import("./download.js").Download} Download */
@@ -90,6 +91,10 @@ function findSuppliers(download, neighbours, nowMs) {
   const near = [];
   /** @type {Supplier[]} */
   const far = [];
+  /** @type {Supplier[]} */
+  const unproven = [];
+  let proven = 0;
+  for (const neighbour of neighbours) if (neighbour.proven) proven++;
   let at = 0;
   for (const neighbour of neighbours) {
     const { holds, fetches, partial } = download.sight(neighbour, at++);
@@ -98,7 +103,7 @@ function findSuppliers(download, neighbours, nowMs) {
       download.wake(neighbour.busyUntilMs);
       continue;
     }
-    const suppliers = neighbour.far ? far : near;
+    const suppliers = neighbour.far ? far : neighbour.proven || proven < SPOT_PROVEN_ENOUGH ? near : unproven;
     if (holds) {
       suppliers.push({ neighbour, pieces: null });
       continue;
@@ -114,11 +119,12 @@ function findSuppliers(download, neighbours, nowMs) {
     download.declaredBytes = partial.sizeBytes;
     suppliers.push({ neighbour, pieces: fetching ? null : partial.pieces });
   }
+  if (unproven.length > 0 && (near.length === 0 || mayAskFar(download, near, nowMs))) near.push(...unproven);
   return far.length > 0 && mayAskFar(download, near, nowMs) ? [...near, ...far] : near;
 }
 
 /**
- * Whether who is outside our cluster may be asked. Of a live stream each cluster fetches its own: all who have such a neighbour would
+ * Whether who is a last resort may be asked: who is outside our cluster, or was never found right where that is to be compared. Of a live stream each cluster fetches its own: all who have such a neighbour would
  * ask it at once, and the same bytes would come from outside again and again.
  * @param {Download} download @param {Supplier[]} near @param {number} nowMs
  */

@@ -73,6 +73,11 @@ export class Segment {
     return true;
   }
 
+  /** @param {number} index @returns {string | undefined} session of the neighbour that sent it; undefined for the CDN, or nobody */
+  sender(index) {
+    return this._senders.get(index);
+  }
+
   /** @param {string} session @returns {boolean} whether any of it came of that neighbour */
   isFrom(session) {
     for (const sender of this._senders.values()) if (sender === session) return true;

@@ -235,12 +235,13 @@ export const DIGEST_ATTEMPTS = 3;
 export const DIGEST_PATIENCE_MS = 700;
 /** Digests that a neighbour is remembered to have: more segments are not on their way at once. */
 export const NEIGHBOUR_DIGESTS_MAX = 256;
-/**
- * Where nobody signs, this share of the pieces is compared with the CDN: less than a point of the offload. More at first and less of who was
- * found right would find those who lie now and then later, not sooner.
- */
-export const SPOT_SHARE = 1 / 100;
-/** ... if it has this long: a check is a round trip to the CDN, and must not make a segment late. */
+/** Where nobody signs, this share of the pieces is compared with the CDN, besides the first of each neighbour: half a point of the offload. */
+export const SPOT_SHARE = 1 / 200;
+/** ... and held apart meanwhile if there is this long: a comparison is a round trip to the CDN, and must not make a segment late. */
 export const SPOT_MIN_SPARE_MS = 1500;
+/** Who was never compared is asked where so many others do not have it: each of them costs a comparison. Fewer make the swarm slower. */
+export const SPOT_PROVEN_ENOUGH = 5;
+/** A neighbour whose first piece the CDN did not answer for is not asked for this long: the CDN may be back then. */
+export const SPOT_PAUSE_MS = 4000;
 /** Neighbours that are remembered for what they sent, by session and by peer id. */
 export const BANNED_MAX = 256;

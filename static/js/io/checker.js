@@ -7,6 +7,7 @@ import { PIECE_BYTES } from "../core/constants.js";
 import { unhex } from "../core/identity.js";
 import { DIGEST_MAX_BYTES } from "../core/wire.js";
 import { fetchSmall } from "./http-fetcher.js";
+import { loadCrypto } from "./second-script.js";
 
 /** The tracker holds an answer back for up to 4 s; and the way. */
 const DIGEST_TIMEOUT_MS = 8000;
@@ -18,13 +19,13 @@ const COMPARE_TIMEOUT_MS = 3000;
  * @property {(ticket: number, hash: Uint8Array | null) => void} hashed  null where it cannot be told, as below
  * @property {(ticket: number, genuine: boolean | null) => void} verified
  * @property {(ticket: number, status: number, record: Uint8Array) => void} digestFetched
- * @property {(ticket: number, bytes: Uint8Array | null) => void} compared
+ * @property {(ticket: number, status: number, bytes: Uint8Array) => void} compared
  */
 
 /**
  * @typedef {object} Crypto
  * @property {(bytes: Uint8Array<ArrayBuffer>) => Promise<Uint8Array>} sha256
- * @property {(key: Uint8Array<ArrayBuffer>, signed: Uint8Array<ArrayBuffer>, signature: Uint8Array<ArrayBuffer>) => Promise<boolean>} verify
+ * @property {(key: string, signed: Uint8Array<ArrayBuffer>, signature: Uint8Array<ArrayBuffer>) => Promise<boolean>} verify  `key` in hex
  */
 
 export class Checker {
@@ -44,7 +45,7 @@ export class Checker {
       const hash = this._load().then(({ sha256 }) => sha256(bytes));
       this._events.hashed(ticket, await hash.catch(() => null));
     } else if (type === "verify") {
-      const genuine = this._load().then(({ verify }) => verify(unhex(command.key), command.signed, command.signature));
+      const genuine = this._load().then(({ verify }) => verify(command.key, command.signed, command.signature));
       this._events.verified(ticket, await genuine.catch(() => null));
     } else if (type === "digest") {
       const url = new URL(command.url, this._base).href;
@@ -53,15 +54,26 @@ export class Checker {
     } else {
       const headers = { Range: `bytes=${command.rangeStart}-${command.rangeEnd - 1}` };
       const { status, bytes } = await fetchSmall(command.url, { headers }, PIECE_BYTES, COMPARE_TIMEOUT_MS);
-      this._events.compared(ticket, status === 206 ? bytes : null);
+      this._events.compared(ticket, status, bytes);
     }
   }
 
   /** @returns {Promise<Crypto>} */
   _load() {
-    this._crypto ??= globalThis.crypto?.subtle ? Promise.resolve(native) : import(new URL("/peerpool-crypto.js", this._base).href);
+    this._crypto ??= globalThis.crypto?.subtle ? Promise.resolve(native) : loadCrypto();
     return this._crypto;
   }
+}
+
+/** Imported once each: a page meets one key or two. @type {Map<string, Promise<CryptoKey>>} */
+const keys = new Map();
+
+/** @param {string} key  in hex */
+function imported(key) {
+  const known =
+    keys.get(key) ?? crypto.subtle.importKey("raw", unhex(key), { name: "ECDSA", namedCurve: "P-256" }, false, ["verify"]);
+  keys.set(key, known);
+  return known;
 }
 
 /** @type {Crypto} */
@@ -70,8 +82,6 @@ const native = {
     return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   },
   async verify(key, signed, signature) {
-    const algorithm = { name: "ECDSA", namedCurve: "P-256" };
-    const imported = await crypto.subtle.importKey("raw", key, algorithm, false, ["verify"]);
-    return crypto.subtle.verify({ name: "ECDSA", hash: "SHA-256" }, imported, signature, signed);
+    return crypto.subtle.verify({ name: "ECDSA", hash: "SHA-256" }, await imported(key), signature, signed);
   },
 };

@@ -3,18 +3,22 @@
 /** Known while the script runs first; a module has no `currentScript`, and a script no `import.meta`. */
 const ownUrl = /** @type {HTMLScriptElement | null | undefined} */ (globalThis.document?.currentScript)?.src || import.meta.url;
 
-/** @typedef {typeof import("../notice.js")} Notice */
+/** @returns {Promise<typeof import("../notice.js")>} */
+export const loadNotice = () => load(PEERPOOL_NOTICE_FILE, PEERPOOL_NOTICE_INTEGRITY);
+
+/** @returns {Promise<typeof import("../crypto.js")>} */
+export const loadCrypto = () => load(PEERPOOL_CRYPTO_FILE, PEERPOOL_CRYPTO_INTEGRITY);
 
 /**
  * A module preload has an integrity check, as `import` has not, and what is imported is what was preloaded. An element of the page
  * with a script's URL would be refused where Trusted Types are required.
- * @returns {Promise<Notice>}
+ * @param {string} file @param {string} integrity
  * @throws {Error} if it cannot be had, or is not what it should be
  */
-export async function loadNotice() {
-  const { href } = new URL(PEERPOOL_NOTICE_FILE, ownUrl);
+async function load(file, integrity) {
+  const { href } = new URL(file, ownUrl);
   const link = document.createElement("link");
-  Object.assign(link, { rel: "modulepreload", integrity: PEERPOOL_NOTICE_INTEGRITY, crossOrigin: "anonymous", href });
+  Object.assign(link, { rel: "modulepreload", integrity, crossOrigin: "anonymous", href });
   if (link.relList.supports("modulepreload")) {
     await new Promise((resolve, reject) => {
       link.onload = resolve;

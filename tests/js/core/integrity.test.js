@@ -7,7 +7,7 @@ import { PIECE_BYTES } from "../../../static/js/core/constants.js";
 import { Digest } from "../../../static/js/core/digest.js";
 import { integrityPolicy } from "../../../static/js/core/integrity.js";
 import { PeerNode } from "../../../static/js/core/peer-node.js";
-import { DIGEST_PATIENCE_MS, DIGEST_RETRY_MS } from "../../../static/js/core/tuning.js";
+import { DIGEST_PATIENCE_MS, DIGEST_RETRY_MS, SPOT_PAUSE_MS } from "../../../static/js/core/tuning.js";
 import { decodeFrame, encodeFrame, FRAME } from "../../../static/js/core/wire.js";
 import { OTHER_KEY, recordOf, TEST_KEY } from "../records.js";
 import { source as anySource, ref } from "../sources.js";
@@ -309,52 +309,178 @@ test("where it cannot be told what a piece hashes to nobody is banned and the CD
   assert.equal(bench.take("fetch").length, 1);
 });
 
-test("without signatures a piece that is drawn is compared with the CDN, and played when it is the same", () => {
-  const bench = new Bench({ mode: "spot" }, () => 0);
+/** @param {Bench} bench @param {number} [status] @param {Uint8Array} [bytes]  in place of the true ones */
+function answer(bench, status = 206, bytes = undefined) {
+  const [asked] = bench.take("compare");
+  assert.ok(asked, "nothing is compared");
+  bench.node.compared(
+    asked.ticket,
+    status,
+    status === 206 ? (bytes ?? BYTES.slice(asked.rangeStart, asked.rangeEnd)) : new Uint8Array(0),
+    bench.nowMs,
+  );
+  bench.settle();
+}
+
+const WRONG = piece(0).map((byte, at) => (at === 5 ? byte ^ 1 : byte));
+const SPOT = { mode: "spot" };
+
+test("without signatures nothing of a neighbour counts before its first piece was compared with the CDN", () => {
+  const bench = new Bench(SPOT);
   bench.holder();
+  bench.greet(2, "0000000000000003");
   bench.want();
   bench.give(1, 0);
   bench.give(1, 1);
   const asked = bench.take("compare");
   assert.deepEqual(
-    asked.map(({ rangeStart, rangeEnd }) => [rangeStart, rangeEnd]),
-    [
-      [0, PIECE_BYTES],
-      [PIECE_BYTES, BYTES.length],
-    ],
+    asked.map(({ url, rangeStart, rangeEnd }) => [url, rangeStart, rangeEnd]),
+    [[source.url, 0, PIECE_BYTES]],
   );
+  bench.wait(100);
+  assert.ok(!bench.sentTo(2).some(({ type }) => type === FRAME.PROGRESS));
   assert.deepEqual(bench.delivered(), []);
-  bench.node.compared(asked[0]?.ticket ?? 0, piece(0), 5);
-  bench.node.compared(asked[1]?.ticket ?? 0, null, 6);
+  bench.node.compared(asked[0]?.ticket ?? 0, 206, piece(0), 150);
   assert.deepEqual(bench.delivered(), [true]);
+  assert.equal(bench.node.ledger.cdnBytes, PIECE_BYTES);
 });
 
-test("without signatures, who is caught loses all it sent: what is not finished, and what is held", () => {
-  const draws = [1, 1, 1, 0];
-  const bench = new Bench({ mode: "spot" }, () => draws.shift() ?? 1);
+test("without signatures, of whom the first piece is wrong nothing is played, and it is not greeted again", () => {
+  const bench = new Bench(SPOT);
+  bench.holder();
+  bench.want();
+  bench.give(1, 0, WRONG);
+  bench.give(1, 1);
+  answer(bench);
+  assert.deepEqual(
+    bench.take("banned").map(({ neighbour, proven }) => [neighbour, proven]),
+    [[1, false]],
+  );
+  assert.equal(bench.node.ledger.rejectedBytes, BYTES.length);
+  bench.take("drop");
+  bench.greet(2);
+  assert.equal(bench.take("drop").length, 1);
+  bench.wait(LATER_MS);
+  assert.equal(bench.take("fetch").length, 1);
+  assert.deepEqual(bench.delivered(), []);
+});
+
+test("a comparison that comes after the CDN has brought the segment still finds out who lied", () => {
+  const bench = new Bench(SPOT);
+  bench.holder();
+  bench.want();
+  bench.give(1, 0, WRONG);
+  const [asked] = bench.take("compare");
+  bench.wait(LATER_MS);
+  const [fetch] = bench.take("fetch");
+  bench.node.cancel(1, bench.nowMs);
+  assert.ok(fetch);
+  bench.node.compared(asked?.ticket ?? 0, 206, piece(0), bench.nowMs);
+  assert.equal(bench.take("banned").length, 1);
+});
+
+test("a piece that a running fetch brings too is compared with that, for nothing", () => {
+  for (const [payload, banned] of /** @type {[Uint8Array, number][]} */ ([
+    [piece(0), 0],
+    [WRONG, 1],
+  ])) {
+    const bench = new Bench(SPOT);
+    bench.holder();
+    bench.want(0);
+    bench.give(1, 0, payload);
+    assert.equal(bench.take("compare").length, 0);
+    const [fetch] = bench.take("fetch");
+    bench.node.fetchStarted(fetch?.job ?? 0, { partial: false, sizeBytes: BYTES.length }, 5);
+    bench.node.fetchReceived(fetch?.job ?? 0, BYTES, 6);
+    bench.node.fetchFinished(fetch?.job ?? 0, 7);
+    assert.deepEqual(bench.delivered(), [true]);
+    assert.equal(bench.take("banned").length, banned);
+  }
+});
+
+/** A neighbour that was found right, and our player has segment 7 of it. @param {() => number} [random] */
+function proven(random = () => 1) {
+  const bench = new Bench(SPOT, random);
   bench.holder();
   bench.want();
   bench.give(1, 0);
   bench.give(1, 1);
+  answer(bench);
   assert.deepEqual(bench.delivered(), [true]);
-  const next = { ...ref, number: 8 };
-  bench.say(1, { type: FRAME.HAVE, group: { track: ref.track, kind: 0, discontinuity: 0 }, ranges: [[8, 1]] });
-  bench.node.request({ ...source, ref: next, url: "https://cdn.example/a/8.m4s" }, LATER_MS, 0);
+  return bench;
+}
+
+/** @param {Bench} bench @param {number} deadlineMs @param {number} [number] */
+function wantNext(bench, deadlineMs, number = 8) {
+  const next = { ...ref, number };
+  bench.say(1, { type: FRAME.HAVE, group: { track: ref.track, kind: 0, discontinuity: 0 }, ranges: [[number, 1]] });
+  bench.node.request({ ...source, ref: next, url: `https://cdn.example/a/${number}.m4s` }, deadlineMs, bench.nowMs);
   bench.settle();
-  bench.say(1, { type: FRAME.PIECE, ref: next, sizeBytes: BYTES.length, index: 0, payload: piece(0) });
-  bench.say(1, { type: FRAME.PIECE, ref: next, sizeBytes: BYTES.length, index: 1, payload: new Uint8Array(100) });
-  const [asked] = bench.take("compare");
-  bench.node.compared(asked?.ticket ?? 0, piece(1), 5);
+  return (/** @type {number} */ index, payload = piece(index)) =>
+    bench.say(1, { type: FRAME.PIECE, ref: next, sizeBytes: BYTES.length, index, payload });
+}
+
+test("who was found right is believed, but for pieces that are drawn: they wait for their comparison", () => {
+  const draws = [1, 0];
+  const bench = proven(() => draws.shift() ?? 1);
+  const give = wantNext(bench, LATER_MS);
+  give(0);
+  give(1);
+  assert.deepEqual(bench.delivered(), []);
+  answer(bench);
+  assert.deepEqual(bench.delivered(), [true]);
+});
+
+test("without signatures, who is caught later loses all it sent: what is not finished, and what is held", () => {
+  const draws = [1, 0];
+  const bench = proven(() => draws.shift() ?? 1);
+  const give = wantNext(bench, LATER_MS);
+  give(0);
+  give(1, new Uint8Array(100));
+  answer(bench, 206, piece(1));
   assert.equal(bench.take("banned").length, 1);
   assert.deepEqual([...bench.node.held()], []);
   assert.equal(bench.node.ledger.rejectedBytes, BYTES.length);
 });
 
-test("a piece that is needed soon is not kept waiting for a comparison", () => {
-  const bench = new Bench({ mode: "spot" }, () => 0);
+test("a drawn piece that is needed soon is played at once, and compared all the same", () => {
+  const draws = [1, 0];
+  const bench = proven(() => draws.shift() ?? 1);
+  const give = wantNext(bench, 1000);
+  give(0);
+  give(1, new Uint8Array(100));
+  assert.deepEqual(bench.delivered(), [false]);
+  answer(bench, 206, piece(1));
+  assert.equal(bench.take("banned").length, 1);
+});
+
+test("while the CDN does not say what it has, who was never compared is left alone, and who was is believed", () => {
+  const bench = new Bench(SPOT);
   bench.holder();
-  bench.want(1000);
+  bench.want();
   bench.give(1, 0);
+  answer(bench, 503);
+  bench.sentTo(1);
+  bench.wait(SPOT_PAUSE_MS - 1);
+  assert.ok(!bench.sentTo(1).some(({ type }) => type === FRAME.REQUEST));
+  assert.equal(bench.take("fetch").length, 1, "the CDN is asked, as if nobody had it");
+  const draws = [0];
+  const other = proven(() => draws.shift() ?? 1);
+  const give = wantNext(other, LATER_MS);
+  give(0);
+  give(1);
+  answer(other, 503);
+  assert.deepEqual(other.delivered(), [true]);
+});
+
+test("where the CDN refuses ranges nothing can be compared, and neighbours are believed", () => {
+  const bench = new Bench(SPOT);
+  bench.holder();
+  bench.want();
+  bench.give(1, 0);
+  answer(bench, 200);
+  bench.give(1, 1);
+  assert.deepEqual(bench.delivered(), [true]);
   assert.equal(bench.take("compare").length, 0);
 });
 

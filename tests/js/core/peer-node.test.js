@@ -32,6 +32,13 @@ function greet(node, link = 1, session = THEIRS, offered = true) {
 
 const NAMED = { peer: "bb".repeat(10), cells: /** @type {number[]} */ ([]), cluster: /** @type {number | null} */ (null) };
 
+/** A node in whose swarm nothing is checked. */
+function trustingNode() {
+  const node = nodeOf();
+  node.joined({ ...NAMED, clusterSize: 2, integrity: { mode: "off", keys: new Map(), digests: "" } }, 0);
+  return node;
+}
+
 /** @param {PeerNode} node @param {Frame} frame @param {number} [link] @param {number} [nowMs] */
 function say(node, frame, link = 1, nowMs = 0) {
   node.frameReceived(link, encodeFrame(frame), nowMs);
@@ -141,7 +148,7 @@ test("a piece nobody asked for is not taken", () => {
 });
 
 test("what a neighbour holds is asked of it while there is time, and delivered", () => {
-  const node = nodeOf();
+  const node = trustingNode();
   greet(node);
   const { number: _, ...group } = ref;
   say(node, { type: FRAME.HAVE, group, ranges: [[7, 1]] });
@@ -197,7 +204,7 @@ test("a claim is passed on once, not back, and not for ever", () => {
 });
 
 test("what a neighbour has word of is taken before our own playlist shows it, and never fetched without its URL", () => {
-  const node = nodeOf();
+  const node = trustingNode();
   greet(node);
   const live = { ...source, live: true };
   node.request(live, 10_000, 0);
@@ -335,7 +342,7 @@ test("a CDN that falls silent is given up, and the rest of the segment asked aga
 });
 
 test("a range refused by the CDN is answered by taking the whole", () => {
-  const node = nodeOf();
+  const node = trustingNode();
   greet(node);
   say(node, { type: FRAME.PROGRESS, ref, sizeBytes: 3 * PIECE_BYTES, ranges: [[2, 1]] });
   node.request(source, 5000, 0);
@@ -589,7 +596,7 @@ test("where there is none even then, the request is handed back, and the next on
 });
 
 test("the first that a player shows is raced, and the CDN told to stop when a neighbour was first", () => {
-  const node = nodeOf();
+  const node = trustingNode();
   greet(node);
   say(node, { type: FRAME.HAVE, group: ref, ranges: [[7, 1]] });
   node.request({ ...source, expectedBytes: 100 }, 0, 0);

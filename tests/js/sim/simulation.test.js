@@ -83,6 +83,14 @@ test("among peers of whom half send wrong bytes, what is signed is played right,
   assert.ok(liars >= 3 && liarsBanned === liars, `${liarsBanned} of ${liars}`);
 });
 
+test("where nobody signs, who sends only wrong bytes has none of them played, and nobody honest pays for it", () => {
+  const simulation = run(small({ peers: 10, integrity: "spot", liars: 0.5 }));
+  const { liars, liarsBanned, honestBanned } = sharing(simulation);
+  const { wrongSegments, stalls } = experience(simulation);
+  assert.deepEqual([wrongSegments, stalls, honestBanned], [0, 0, 0]);
+  assert.ok(liars >= 3 && liarsBanned === liars, `${liarsBanned} of ${liars}`);
+});
+
 test("without checks the same peers would have been played to", () => {
   const { wrongSegments } = experience(run(small({ peers: 10, integrity: "off", liars: 0.5 })));
   assert.ok(wrongSegments > 20, `${wrongSegments}`);
