@@ -484,7 +484,9 @@ export class Downloads {
     }
     if (fetch) {
       this._fetches.start(download, fetch, nowMs);
-      if (this._neighbourhood.greeted.length > 0) this._seekDigest(download, nowMs);
+      // Of what a neighbour holds nobody waits for our digest: a newcomer's first segments.
+      const { greeted } = this._neighbourhood;
+      if (greeted.length > 0 && !this._neighbourhood.copies(download.ref)) this._seekDigest(download, nowMs);
       if (download.fetch?.whole) {
         this._announcer.claim(download);
         this._election.claimed(download.ref);

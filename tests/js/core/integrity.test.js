@@ -257,6 +257,18 @@ test("who fetches a segment asks the tracker for its digest, and gives it to who
   assert.deepEqual(bench.delivered(), [true]);
 });
 
+test("who fetches what a neighbour holds asks for its digest once somebody wants the pieces", () => {
+  const bench = new Bench({ ...SIGNED, digests: "/digests" });
+  bench.holder();
+  bench.greet(2, "0000000000000003");
+  bench.want(0);
+  const [fetch] = bench.take("fetch");
+  assert.ok(fetch, "there is no time to ask the neighbour");
+  assert.deepEqual(bench.take("digest"), []);
+  bench.say(2, { type: FRAME.REQUEST, ref, ranges: [[0, 2]] });
+  assert.equal(bench.take("digest").length, 1);
+});
+
 test("an error that may pass is met by asking again, a missing digest by the CDN alone", () => {
   const bench = new Bench({ ...SIGNED, digests: "/digests" });
   bench.holder();
