@@ -19,7 +19,7 @@ ORIGIN_PORT ?= 8001
 RUNS ?= 10
 
 .PHONY: help install media demo test check bundle bench-first-frame bench-crowd bench-goodput bench-viewer-cost \
-  bench-side-by-side bench-tracker bench-locality bench-hostile bench-watch attack sim sim-short clean
+  bench-side-by-side bench-tracker bench-locality bench-hostile bench-watch bench-integrity-cost attack sim sim-short clean
 
 help: ## this text
 	@echo "make TARGET [NAME=VALUE ...]"
@@ -82,6 +82,9 @@ bench-hostile: install ## hostile clients against the tracker, and what honest o
 
 bench-watch: install ## what following a live stream costs the tracker, and how late its records are; ARGS= OUT=
 	@$(BIN)/python -m bench.watch $(if $(OUT),--json $(OUT)) $(ARGS)
+
+bench-integrity-cost: install media ## what checking costs viewers, signed beside unchecked; MINUTES=3 RUNS=10 OUT=
+	@$(BIN)/python -m bench.integrity_cost --minutes $(or $(MINUTES),3) --runs $(RUNS) $(if $(OUT),--json $(OUT))
 
 attack: install media ## attacks on viewers and tracker, with each defence off and on; ONLY= SHORT=1 OUT=
 	@$(BIN)/python -m e2e.attack $(if $(SHORT),--short) $(if $(ONLY),--only $(ONLY)) $(if $(OUT),--json $(OUT))
