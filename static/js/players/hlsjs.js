@@ -8,12 +8,10 @@
  * to a worker, so they must be nobody else's.
  */
 
-import { SegmentTable } from "../core/manifests.js";
 import { now } from "../io/alarm.js";
+import { PlayerSession } from "./session.js";
 
 /** @typedef {import("../pool.js").Pool} Pool */
-/** @typedef {import("../engine.js").Engine} Engine */
-/** @typedef {import("../core/download.js").SegmentSource} SegmentSource */
 
 /** What is used of hls.js; an instance of any 1.x fits. @typedef {import("./hlsjs-types.js").HlsLike} HlsLike */
 /** @typedef {import("./hlsjs-types.js").HlsConfig} HlsConfig */
@@ -35,172 +33,30 @@ export function attachHls(pool, hls, { content } = {}) {
   attached.add(hls);
   const { config } = hls;
   if (!config?.loader || customised(hls)) return;
-  const session = new HlsSession(pool, hls, content ?? null);
+  const session = new PlayerSession(pool, { name: content ?? null, media: hls.media });
   const base = config.loader;
   config.pLoader = playlistLoader(config.pLoader ?? base, session);
   config.fLoader = fragmentLoader(base, session);
-  pool.players.add(session);
   hls.on("hlsManifestLoading", (_event, data) => session.reset(data?.url));
   hls.on("hlsMediaAttached", () => session.watch(hls.media));
   hls.on("hlsMediaDetaching", () => session.watch(null));
-  hls.on("hlsDestroying", () => {
-    session.watch(null);
-    pool.players.delete(session);
-    pool.leaveUnused();
-  });
+  hls.on("hlsDestroying", () => session.close());
 }
 
 /** So that a page that attaches an instance the script tag attached already changes nothing. @type {WeakSet<HlsLike>} */
 const attached = new WeakSet();
 
-/** One hls.js instance in the pool. */
-class HlsSession {
-  /** @param {Pool} pool @param {HlsLike} hls @param {string | null} name  of its content, or null for the pool's choice */
-  constructor(pool, hls, name) {
-    this.pool = pool;
-    this._hls = hls;
-    this._name = name;
-    this.table = new SegmentTable();
-    /** Playlists that hls.js was given and we have not read. @type {{ url: string, answeredUrl: string, text: string }[]} */
-    this._unread = [];
-    /** Requests not yet answered. @type {Set<FragmentRequest>} */
-    this.running = new Set();
-    /** @type {HTMLMediaElement | null} */
-    this._media = null;
-    /** What changes when the playhead gets where it is going. @type {Record<string, () => void>} */
-    this._reactions = {
-      waiting: () => {
-        this._waited();
-        this._hasten();
-      },
-      loadeddata: () => {
-        this.engine?.settled();
-        this._hasten();
-      },
-      seeking: () => this._hasten(),
-      ratechange: () => this._hasten(),
-    };
-  }
-
-  /** @param {HTMLMediaElement | null} media  the one it plays in now */
-  watch(media) {
-    for (const [event, reaction] of Object.entries(this._reactions)) {
-      this._media?.removeEventListener(event, reaction);
-      media?.addEventListener(event, reaction);
-    }
-    this._media = media;
-  }
-
-  /** The deadlines of what is on its way are not what they were. */
-  _hasten() {
-    for (const request of this.running) request.hasten();
-  }
-
-  /** Another source is loaded into the same instance. @param {string} [url]  its first playlist's, where hls.js says it */
-  reset(url) {
-    this.table = new SegmentTable();
-    // Its URL is its name: joining now, and not when it has come, gains a round trip to the CDN.
-    if (url && /^https?:/i.test(url)) this.table.named(url);
-    this._unread = [];
-    this.pool.leaveUnused();
-    this._later(() => this._join());
-  }
-
-  /** When hls.js has sent the requests it is about to send: what may wait does not make them wait. @param {() => void} work */
-  _later(work) {
-    queueMicrotask(() => this.pool.players.has(this) && work());
-  }
-
-  /** Joins the swarm, as soon as there is a name to join by. */
-  _join() {
-    void this.engine;
-  }
-
-  /** The media element waits for data. Before its first frame and while it seeks that is no stall. */
-  _waited() {
-    if (this._media && !this._media.seeking && this._media.played.length > 0) this.engine?.stalled();
-  }
-
-  /** Name of its content; null before a manifest was seen. */
-  get content() {
-    return this.table.contentName && (this._name ?? this.pool.options.content ?? this.table.contentName);
-  }
-
-  /** @returns {Engine | null} null while nothing may be shared, or no manifest was seen */
-  get engine() {
-    return this.content === null ? null : this.pool.engine(this.content);
-  }
-
-  /**
-   * When the playhead reaches a fragment; now, while nothing can play. While it seeks it is already said to be where it goes to, and
-   * what is buffered there will play, as after the first fragment of a live stream.
-   * @param {{ start: number } | undefined} fragment
-   * @returns {number} on the clock of `now`
-   */
-  deadlineMs(fragment) {
-    const { media } = this._hls;
-    if (!media || !fragment || !bufferedAt(media, media.currentTime) || awaitsMore(media)) return now();
-    const rate = media.playbackRate > 0 ? media.playbackRate : 1;
-    return now() + (Math.max(0, fragment.start - media.currentTime) / rate) * 1000;
-  }
-
-  /** @param {LoaderContext} context @returns {SegmentSource | null} what it asks for, if a playlist named it */
-  find({ url, rangeStart, rangeEnd }) {
-    return this.table.find(url, rangeEnd ? (rangeStart ?? 0) : null, rangeEnd || null);
-  }
-
-  /** @param {string} url @param {string} answeredUrl @param {unknown} text */
-  playlistLoaded(url, answeredUrl, text) {
-    if (typeof text !== "string") return;
-    this._unread.push({ url, answeredUrl: answeredUrl || url, text });
-    this._later(() => {
-      this.catchUp();
-      this._join();
-    });
-  }
-
-  /** Reads the playlists that have come. */
-  catchUp() {
-    const unread = this._unread;
-    this._unread = [];
-    for (const { url, answeredUrl, text } of unread) {
-      try {
-        this.table.observe(url, answeredUrl, text);
-      } catch (error) {
-        reportError(error); // a playlist that only we cannot read is no reason not to play it
-      }
-    }
-  }
-}
-
-/**
- * Whether it shows its first frame and waits for more before it plays: with `autoplay`, and nobody calling play(), Firefox and Safari
- * begin when they expect not to run dry. Chromium begins with the first frame.
- * @param {HTMLMediaElement} media
- */
-function awaitsMore({ autoplay, paused, played, readyState }) {
-  return autoplay && paused && played.length === 0 && readyState > 1 && readyState < 4;
-}
-
-/** @param {HTMLMediaElement} media @param {number} time */
-function bufferedAt(media, time) {
-  for (let index = 0; index < media.buffered.length; index++) {
-    // A tenth of a second: players seek to the start of a range that is not exactly there.
-    if (media.buffered.start(index) - 0.1 <= time && time < media.buffered.end(index)) return true;
-  }
-  return false;
-}
-
-/** @param {LoaderClass} Base @param {HlsSession} session @returns {LoaderClass} that also shows us what it loads */
+/** @param {LoaderClass} Base @param {PlayerSession} session @returns {LoaderClass} that also shows us what it loads */
 function playlistLoader(Base, session) {
   return class PeerPoolPlaylistLoader extends Base {
     /** @override @param {LoaderContext} context @param {LoaderConfig} config @param {LoaderCallbacks} callbacks */
     load(context, config, callbacks) {
+      session.manifestRequested(context.url);
       /** @type {LoaderCallbacks} */
       const watched = {
         ...callbacks,
         onSuccess: (response, ...rest) => {
-          session.playlistLoaded(context.url, response.url, response.data);
+          session.manifestLoaded(context.url, response.url, response.data);
           callbacks.onSuccess(response, ...rest);
         },
       };
@@ -209,7 +65,7 @@ function playlistLoader(Base, session) {
   };
 }
 
-/** @param {LoaderClass} Base @param {HlsSession} session @returns {LoaderClass} */
+/** @param {LoaderClass} Base @param {PlayerSession} session @returns {LoaderClass} */
 function fragmentLoader(Base, session) {
   return class PeerPoolFragmentLoader {
     /** @param {HlsConfig} hlsConfig */
@@ -240,11 +96,13 @@ function fragmentLoader(Base, session) {
     load(context, config, callbacks) {
       this.context = context;
       const plain = () => this._loadPlain(context, config, callbacks);
-      session.catchUp();
-      const { engine } = session;
-      const source = engine && session.find(context);
-      if (!engine || !source || changesRequests(this._hlsConfig)) plain();
-      else this._request = new FragmentRequest(this, session, engine, source, config, callbacks, plain);
+      if (changesRequests(this._hlsConfig)) {
+        plain();
+        return;
+      }
+      const request = new FragmentRequest(this, session, config, callbacks, plain);
+      if (request.taken) this._request = request;
+      else plain();
     }
 
     /** The way it would have gone without us. @param {LoaderContext} context @param {LoaderConfig} config @param {LoaderCallbacks} callbacks */
@@ -282,60 +140,59 @@ function changesRequests({ xhrSetup, fetchSetup }) {
   return Boolean(xhrSetup || fetchSetup);
 }
 
-/** One fragment asked of the engine on behalf of a loader. */
+/** One fragment asked of the pool on behalf of a loader. */
 class FragmentRequest {
   /**
    * @param {{ stats: LoaderStats, context: LoaderContext | null }} loader
-   * @param {HlsSession} session
-   * @param {Engine} engine
-   * @param {SegmentSource} source
+   * @param {PlayerSession} session
    * @param {LoaderConfig} config
    * @param {LoaderCallbacks} callbacks
-   * @param {() => void} refused  the engine will not do it
+   * @param {() => void} refused  the pool will not do it after all
    */
-  constructor(loader, session, engine, source, config, callbacks, refused) {
+  constructor(loader, session, config, callbacks, refused) {
     this._loader = loader;
-    this._session = session;
-    this._engine = engine;
-    this._source = source;
     this._callbacks = callbacks;
-    this._over = false;
+    const { stats } = loader;
     const context = /** @type {LoaderContext} */ (loader.context);
-    loader.stats.loading.start = now();
-    session.running.add(this);
-    // hls.js before 1.4 has `timeout` in place of a policy.
-    this._timeout = setTimeout(() => this._timedOut(), config.loadPolicy?.maxLoadTimeMs ?? config.timeout);
-    this._request = engine.request(source, session.deadlineMs(context.frag), {
-      progressed: ({ loadedBytes, sizeBytes, startMs, firstByteMs }) => {
-        this._loader.stats.loading.start = startMs;
-        this._loader.stats.loading.first = firstByteMs;
-        this._loader.stats.loaded = loadedBytes;
-        this._loader.stats.total = sizeBytes ?? 0;
-      },
-      delivered: (bytes, timing, peerBytes) => this._delivered(bytes, timing, peerBytes),
-      failed: ({ status, reason }) => {
-        if (this._over) return;
-        this._end();
-        // An answer that we cannot use and the player may: the whole of a resource in place of a range of it.
-        if (status >= 200 && status < 300) {
+    const { url, rangeStart, rangeEnd, frag } = context;
+    stats.loading.start = now();
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this._timeout = undefined;
+    const range = rangeEnd ? { rangeStart: rangeStart ?? 0, rangeEnd } : {};
+    this._request = session.request(
+      { url, ...range, startSec: frag?.start ?? null },
+      {
+        progressed: ({ loadedBytes, sizeBytes, startMs, firstByteMs }) => {
+          stats.loading.start = startMs;
+          stats.loading.first = firstByteMs;
+          stats.loaded = loadedBytes;
+          stats.total = sizeBytes ?? 0;
+        },
+        delivered: (bytes, timing) => this._delivered(bytes, timing),
+        failed: ({ status, reason }) => {
+          clearTimeout(this._timeout);
+          callbacks.onError({ code: status, text: reason }, context, null, stats);
+        },
+        refused: () => {
+          clearTimeout(this._timeout);
           refused();
-          return;
-        }
-        this._callbacks.onError({ code: status, text: reason }, context, null, loader.stats);
+        },
       },
-      refused: () => {
-        if (this._over) return;
-        this._end();
-        refused();
-      },
-    });
+    );
+    // hls.js before 1.4 has `timeout` in place of a policy.
+    const timeoutMs = config.loadPolicy?.maxLoadTimeMs ?? config.timeout;
+    if (this._request) this._timeout = setTimeout(() => this._timedOut(), timeoutMs);
+  }
+
+  /** Whether the pool does it. */
+  get taken() {
+    return this._request !== null;
   }
 
   /** Lets go of it without a word, as destroying a loader does. @returns {boolean} whether it was still running */
   cancel() {
-    if (this._over) return false;
-    this._end();
-    this._engine.cancel(this._request);
+    clearTimeout(this._timeout);
+    if (!this._request?.cancel()) return false;
     this._loader.stats.aborted = true;
     return true;
   }
@@ -346,16 +203,6 @@ class FragmentRequest {
     if (this.cancel() && context) this._callbacks.onAbort?.(stats, context, null);
   }
 
-  hasten() {
-    this._engine.hasten(this._request, this._session.deadlineMs(this._loader.context?.frag));
-  }
-
-  _end() {
-    this._over = true;
-    this._session.running.delete(this);
-    clearTimeout(this._timeout);
-  }
-
   _timedOut() {
     const { stats, context } = this._loader;
     if (!this.cancel() || !context) return;
@@ -363,10 +210,9 @@ class FragmentRequest {
     this._callbacks.onTimeout(stats, context, null);
   }
 
-  /** @param {ArrayBuffer} bytes @param {import("../core/outbox.js").Timing} timing @param {number} peerBytes */
-  _delivered(bytes, timing, peerBytes) {
-    if (this._over) return;
-    this._end();
+  /** @param {ArrayBuffer} bytes @param {import("../core/outbox.js").Timing} timing */
+  _delivered(bytes, timing) {
+    clearTimeout(this._timeout);
     const { stats } = this._loader;
     const context = /** @type {LoaderContext} */ (this._loader.context);
     stats.loading.start = timing.startMs;
@@ -374,7 +220,6 @@ class FragmentRequest {
     stats.loading.end = timing.endMs;
     stats.loaded = stats.total = bytes.byteLength;
     stats.bwEstimate = (stats.total * 8000) / Math.max(1, timing.endMs - timing.firstByteMs);
-    this._session.pool.segmentDelivered({ url: this._source.url, sizeBytes: bytes.byteLength, peerBytes });
     this._callbacks.onProgress?.(stats, context, bytes, null);
     this._callbacks.onSuccess({ url: context.url, data: bytes, code: 200 }, stats, context, null);
   }
