@@ -96,12 +96,11 @@ class Result:
 def render(plan: Plan, result: Result) -> list[str]:
     """Say it for people."""
     rate = plan.size_mb * 8 / max(result.seconds)
-    plain = f", plain {result.plain_seconds:.1f} s ({plan.size_mb * 8 / result.plain_seconds:.0f} Mbit/s)"
     return [
         f"{plan.size_mb:.0f} MB to {plan.viewers} viewers at {plan.rate_mbps:.0f} Mbit/s a connection: "
         f"{result.copies:.3f} copies from the origin (alone: {plan.viewers})",
         f"  slowest {max(result.seconds):.1f} s ({rate:.0f} Mbit/s), fastest {min(result.seconds):.1f} s"
-        + (plain if result.plain_seconds else ""),
+        + (f", plain {result.plain_seconds:.1f} s" if result.plain_seconds else ""),
         f"  after its reload one viewer took {result.reload_copies:.3f} of a copy from the origin",
         f"  {result.peer_share:.0%} of what was read last came of other viewers; {result.wrong} wrong",
         *(f"  {error}" for error in result.errors),

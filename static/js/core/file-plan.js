@@ -13,11 +13,9 @@
 import { FILE_BLOCK_BYTES } from "./constants.js";
 import { DEADLINE_MARGIN_MS, HTTP_FIRST_BYTE_GUESS_MS, HTTP_RATE_GUESS_BYTES_PER_MS, HTTP_SAFETY } from "./tuning.js";
 
-/** Blocks under way or waiting for the reader: 8 MiB. Six viewers then find one each to fetch that nobody fetches (docs/adr/0017). */
+/** Blocks under way or waiting for the reader where there are neighbours: 8 MiB. Several viewers then find one each to fetch that nobody fetches (docs/adr/0017). */
 export const WINDOW_BLOCKS_MAX = 8;
-/** ... and this many more than there are neighbours. */
-const WINDOW_BLOCKS_SPARE = 2;
-/** How much later than by a plain fetch a block may be where neighbours are expected to have it: less than what it takes to notice. */
+/** How much later than by a plain fetch a block may be while somebody else may be there: the time to connect, and less than what is noticed. */
 export const TOLERANCE_MS = 750;
 /** Of the lead that neighbours won so much counts: they may pause for this long, and no longer. */
 export const LEAD_MS = 4000;
@@ -100,7 +98,7 @@ export class FilePlan {
   begin(surroundings) {
     const { rateBps, waitMs } = this._pace(surroundings);
     const lineBytes = (LINE_WAITS * waitMs * rateBps) / 8000;
-    const wanted = surroundings.neighbours > 0 ? surroundings.neighbours + WINDOW_BLOCKS_SPARE : 1;
+    const wanted = surroundings.neighbours > 0 ? WINDOW_BLOCKS_MAX : 1;
     const endBlock = Math.min(Math.ceil(this.end / FILE_BLOCK_BYTES), this.next + WINDOW_BLOCKS_MAX);
     const begun = [];
     let missingBytes = 0;
@@ -122,8 +120,8 @@ export class FilePlan {
    */
   deadlineMs(number, surroundings) {
     const { blockMs, waitMs } = this._pace(surroundings);
-    const company = surroundings.neighbours > 0 || surroundings.members > 1;
-    const toleranceMs = company && number !== this._urgentBlock ? TOLERANCE_MS : 0;
+    const alone = surroundings.neighbours === 0 && surroundings.members === 1;
+    const toleranceMs = !alone && number !== this._urgentBlock ? TOLERANCE_MS : 0;
     const lastMomentMs = this._referenceMs + (number - this._reference) * blockMs + toleranceMs;
     return lastMomentMs + DEADLINE_MARGIN_MS + HTTP_SAFETY * (waitMs + blockMs);
   }

@@ -54,7 +54,12 @@ export class FileShare {
     const read = (file, lead) => this._read(file, wanted, lead, { progress: progress ?? null, urgent, signal: request.signal });
     const known = this._known(name, wanted.url);
     if (known) return wanted.start < known.version.sizeBytes ? read(known, null) : null;
-    const asked = await this._ask(request, wanted, name);
+    // Joining takes some round trips: it begins with the question what file it is.
+    const joining = { content: name };
+    this.pool.players.add(joining);
+    this.pool.engine(name);
+    const asked = await this._ask(request, wanted, name).finally(() => this.pool.players.delete(joining));
+    this.pool.leaveUnused();
     return asked && !(asked instanceof Response) ? read(asked.file, asked.lead) : asked;
   }
 
@@ -128,7 +133,6 @@ export class FileShare {
       this._files.delete(oldKey);
       this.pool.players.delete(old);
     }
-    this.pool.leaveUnused();
     return file;
   }
 
