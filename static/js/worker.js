@@ -44,10 +44,11 @@ scope.addEventListener("message", ({ data, source, ports: [port] }) => {
 
 scope.addEventListener("fetch", (event) => {
   const { request, clientId } = event;
-  if (request.method !== "GET" || !clientId || !/^https?:/.test(request.url)) return;
+  // Elements' requests only: what scripts fetch is theirs, and ours, which are not to come back to us.
+  if (!clientId || !/^(video|audio|image)$/.test(request.destination) || !/^https?:/.test(request.url)) return;
   const known = marks.get(clientId);
   // A worker that was stopped has forgotten the marks. Media can wait for them; a page's images are not to.
-  const unsure = !known && /^(video|audio)$/.test(request.destination);
+  const unsure = !known && request.destination !== "image";
   if (known?.has(bare(request.url)) || unsure) event.respondWith(answer(request, clientId));
 });
 
