@@ -30,11 +30,14 @@ def checkout(tmp_path: Path) -> Path:
     (js / "global.js").write_text(
         'import { answer } from "./index.js";\n'
         "const notice = [PEERPOOL_NOTICE_FILE, PEERPOOL_NOTICE_INTEGRITY];\n"
+        "const files = [PEERPOOL_FILES_FILE, PEERPOOL_FILES_INTEGRITY];\n"
         "const crypto = [PEERPOOL_CRYPTO_FILE, PEERPOOL_CRYPTO_INTEGRITY];\n"
-        "window.PeerPool = { answer, notice, crypto, version: PEERPOOL_VERSION };\n"
+        "window.PeerPool = { answer, notice, files, crypto, version: PEERPOOL_VERSION };\n"
     )
     (js / "notice.js").write_text("export const notice = 1;\n")
     (js / "crypto.js").write_text("export const sha256 = 1;\n")
+    (js / "files.js").write_text("export const fetchFile = 1;\n")
+    (js / "worker.js").write_text("self.onfetch = null;\n")
     (js / "pages" / "demo.js").write_text("demo();\n")
     (js / "bundle-budget.json").write_text('{"peerpool.js": {"gzip_bytes": 500}}')
     (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
