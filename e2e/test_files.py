@@ -158,7 +158,6 @@ def test_the_documented_script_and_link_download_the_file(
         assert aborted == "AbortError"
         assert await viewer.page.evaluate("(url) => PeerPool.fetch(url + 'x').then((got) => got.status)", url) == 404
         await viewer.page.goto(f"{site.url}/", wait_until="load")
-        await viewer.page.wait_for_function("() => performance.getEntriesByName.length >= 0 && navigator.serviceWorker")
         async with viewer.page.expect_download() as downloading:
             await viewer.page.click("a")
         download = await downloading.value

@@ -59,7 +59,8 @@ def test_build_makes_every_file_and_measures_it(checkout: Path, out: Path) -> No
     manifest = bundle.build(checkout, out)
     assert set(manifest) == {
         "peerpool.js", "peerpool.js.map", "peerpool.esm.js", "peerpool.esm.js.map", "peerpool-notice.js",
-        "peerpool-notice.js.map", "peerpool-crypto.js", "peerpool-crypto.js.map", "pages/demo.js", "pages/hls.min.js",
+        "peerpool-notice.js.map", "peerpool-crypto.js", "peerpool-crypto.js.map", "peerpool-files.js",
+        "peerpool-files.js.map", "peerpool-sw.js", "peerpool-sw.js.map", "pages/demo.js", "pages/hls.min.js",
         "pages/hls.LICENSE",
     }  # fmt: skip
     assert bundle.load_manifest(out) == manifest

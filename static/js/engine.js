@@ -127,6 +127,11 @@ export class Engine {
     return this._node.arrived(ref, fromPiece);
   }
 
+  /** @param {SegmentSource["ref"]} ref @returns {boolean} whether a neighbour has it, or is getting it */
+  coming(ref) {
+    return this._node.coming(ref);
+  }
+
   /** How the CDN was, and who is there; for who decides how much to ask for. */
   surroundings() {
     const { firstByteMs, rateBytesPerMs } = this._node.cdn;

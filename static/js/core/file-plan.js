@@ -7,7 +7,8 @@
  * of which only a little counts, or they could go slower than the CDN as long as it lasts. A reader who takes no more stops the clock.
  *
  * Alone, blocks come one after the other, the next asked for as the one before ends, which is what one long request does. With neighbours
- * several are under way, so that each viewer fetches another of them.
+ * all that they have, or are getting, is asked for within a window, and of what nobody has a block or two at random: so each viewer fetches
+ * others, nobody runs ahead and has all to give, and what each can give adds up.
  */
 
 import { FILE_BLOCK_BYTES } from "./constants.js";
@@ -15,6 +16,8 @@ import { DEADLINE_MARGIN_MS, HTTP_FIRST_BYTE_GUESS_MS, HTTP_RATE_GUESS_BYTES_PER
 
 /** Blocks under way or waiting for the reader where there are neighbours: 8 MiB. Several viewers then find one each to fetch that nobody fetches (docs/adr/0017). */
 export const WINDOW_BLOCKS_MAX = 8;
+/** Of them, those that nobody had or was getting when they were begun: what keeps our line to the CDN busy, and leaves the others theirs. */
+const OWN_BLOCKS_MAX = 2;
 /** How much later than by a plain fetch a block may be while somebody else may be there: the time to connect, and less than what is noticed. */
 export const TOLERANCE_MS = 750;
 /** Of the lead that neighbours won so much counts: they may pause for this long, and no longer. */
@@ -30,7 +33,7 @@ const LINE_WAITS = 2;
  * @property {number} members  of our cluster, ourselves included; 0 while unknown
  */
 
-/** @typedef {{ sizeBytes: number, loadedBytes: number }} BlockState  `loadedBytes` as last heard */
+/** @typedef {{ sizeBytes: number, loadedBytes: number, own: boolean }} BlockState  `loadedBytes` as last heard; `own`: nobody had it */
 
 export class FilePlan {
   /**
@@ -61,10 +64,10 @@ export class FilePlan {
     return { rangeStart, rangeEnd: Math.min(rangeStart + FILE_BLOCK_BYTES, this._sizeBytes) };
   }
 
-  /** A block is on its way by other means. @param {number} number */
-  begun(number) {
+  /** A block is on its way. @param {number} number @param {boolean} [own]  whether nobody has it yet */
+  begun(number, own = true) {
     const { rangeStart, rangeEnd } = this.range(number);
-    this._blocks.set(number, { sizeBytes: rangeEnd - rangeStart, loadedBytes: 0 });
+    this._blocks.set(number, { sizeBytes: rangeEnd - rangeStart, loadedBytes: 0, own });
   }
 
   /** @param {number} number @param {number} loadedBytes  of that block */
@@ -94,17 +97,26 @@ export class FilePlan {
     this._reference = Math.max(this._reference, here - LEAD_MS / blockMs);
   }
 
-  /** @param {Surroundings} surroundings @returns {number[]} blocks to ask for now; they count as begun */
-  begin(surroundings) {
+  /**
+   * @param {Surroundings} surroundings
+   * @param {(number: number) => boolean} coming  whether a neighbour has a block, or is getting it
+   * @param {() => number} random  in [0, 1)
+   * @returns {number[]} blocks to ask for now; they count as begun
+   */
+  begin(surroundings, coming, random) {
+    const end = Math.min(Math.ceil(this.end / FILE_BLOCK_BYTES), this.next + WINDOW_BLOCKS_MAX);
+    return surroundings.neighbours > 0 ? this._beginAmongOthers(end, coming, random) : this._beginAlone(end, surroundings);
+  }
+
+  /** @param {number} end @param {Surroundings} surroundings */
+  _beginAlone(end, surroundings) {
     const { rateBps, waitMs } = this._pace(surroundings);
     const lineBytes = (LINE_WAITS * waitMs * rateBps) / 8000;
-    const wanted = surroundings.neighbours > 0 ? WINDOW_BLOCKS_MAX : 1;
-    const endBlock = Math.min(Math.ceil(this.end / FILE_BLOCK_BYTES), this.next + WINDOW_BLOCKS_MAX);
     const begun = [];
     let missingBytes = 0;
-    for (let number = this.next; number < endBlock; number++) {
+    for (let number = this.next; number < end; number++) {
       if (!this._blocks.has(number)) {
-        if (number >= this.next + wanted && missingBytes > lineBytes) break;
+        if (number > this.next && missingBytes > lineBytes) break;
         this.begun(number);
         begun.push(number);
       }
@@ -112,6 +124,26 @@ export class FilePlan {
       missingBytes += sizeBytes - loadedBytes;
     }
     return begun;
+  }
+
+  /** @param {number} end @param {(number: number) => boolean} coming @param {() => number} random */
+  _beginAmongOthers(end, coming, random) {
+    const open = [];
+    for (let number = this.next; number < end; number++) if (!this._blocks.has(number)) open.push(number);
+    const begun = open.filter(coming);
+    const free = open.filter((number) => !begun.includes(number));
+    for (const number of begun) this.begun(number, false);
+    for (let own = this._ownCount; own < OWN_BLOCKS_MAX && free.length > 0; own++) {
+      // The reader's own block first, or it would wait for its turn in the lottery.
+      const [number] = free.splice(free[0] === this.next ? 0 : Math.floor(random() * free.length), 1);
+      this.begun(/** @type {number} */ (number));
+      begun.push(/** @type {number} */ (number));
+    }
+    return begun;
+  }
+
+  get _ownCount() {
+    return [...this._blocks.values()].filter(({ own, loadedBytes, sizeBytes }) => own && loadedBytes < sizeBytes).length;
   }
 
   /**

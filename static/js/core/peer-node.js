@@ -246,6 +246,12 @@ export class PeerNode {
     return pieces;
   }
 
+  /** @param {SegmentRef} ref @returns {boolean} whether a neighbour has it, or is getting it */
+  coming(ref) {
+    const key = refKey(ref);
+    return this._neighbourhood.greeted.some((one) => one.holds(ref) || one.partial(ref) !== undefined || one.fetchesKey(key));
+  }
+
   /** How the CDN was; 0 where that is not known. */
   get cdn() {
     return this._downloads.cdn;

@@ -145,7 +145,8 @@ export class FileShare {
     const head = headOf(wanted, sizeBytes);
     const end = Math.min(wanted.end ?? sizeBytes, sizeBytes);
     const reading = new Reading(file, this._fetch, { ...options, start: wanted.start, end }, lead);
-    return placed(new Response(reading.stream, { ...head, headers: { ...file.headers, ...head.headers } }), file.answeredUrl);
+    const response = new Response(reading.stream, { ...head, headers: { ...file.headers, ...head.headers } });
+    return abortable(placed(response, file.answeredUrl), options.signal);
   }
 }
 
@@ -158,6 +159,22 @@ function kept(header) {
 /** @param {Response} response @param {string} url  what it is an answer of; a made response has none of its own */
 function placed(response, url) {
   Object.defineProperty(response, "url", { value: url });
+  return response;
+}
+
+/**
+ * Chromium says TypeError of a body that was read whole and broke off, where of its own it says why.
+ * @param {Response} response @param {AbortSignal | null} signal
+ */
+function abortable(response, signal) {
+  for (const name of /** @type {const} */ (["arrayBuffer", "blob", "formData", "json", "text"])) {
+    const read = response[name].bind(response);
+    const value = () =>
+      read().catch((/** @type {unknown} */ error) => {
+        throw signal?.aborted ? signal.reason : error;
+      });
+    Object.defineProperty(response, name, { value });
+  }
   return response;
 }
 

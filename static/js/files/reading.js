@@ -212,7 +212,8 @@ export class Reading {
     }
     const surroundings = engine.surroundings();
     this._plan.advance(surroundings, this._waiting, now());
-    for (const number of this._plan.begin(surroundings)) this._begin(number);
+    const coming = (/** @type {number} */ number) => engine.coming(this._source(number).ref);
+    for (const number of this._plan.begin(surroundings, coming, Math.random)) this._begin(number);
     for (const [number, block] of this._blocks) {
       const deadlineMs = this._plan.deadlineMs(number, surroundings);
       if (!block.engine || Math.abs(deadlineMs - block.deadlineMs) < DEADLINE_STEP_MS) continue;

@@ -8,36 +8,53 @@ import { DEADLINE_MARGIN_MS, HTTP_SAFETY } from "../../../static/js/core/tuning.
 const alone = { waitSec: 0.1, rateBps: BLOCK * 8, neighbours: 0, members: 1 };
 const company = { ...alone, neighbours: 3, members: 4 };
 const NEED_MS = DEADLINE_MARGIN_MS + HTTP_SAFETY * 1100;
+const nobody = () => false;
+const somebody = () => true;
+const first = () => 0;
 const whole = { start: 0, end: 20 * BLOCK + 5, sizeBytes: 20 * BLOCK + 5 };
 
 test("a reader alone asks for one block at a time, and for the next as that one ends", () => {
   const plan = new FilePlan(whole, false, 0);
-  assert.deepEqual(plan.begin(alone), [0]);
+  assert.deepEqual(plan.begin(alone, nobody, first), [0]);
   plan.progressed(0, BLOCK / 2);
-  assert.deepEqual(plan.begin(alone), []);
+  assert.deepEqual(plan.begin(alone, nobody, first), []);
   plan.progressed(0, BLOCK * 0.81); // what is left takes less than two first bytes
-  assert.deepEqual(plan.begin(alone), [1]);
+  assert.deepEqual(plan.begin(alone, nobody, first), [1]);
 });
 
 test("a reader alone on a line whose answers are long in coming keeps it full", () => {
   const plan = new FilePlan(whole, false, 0);
-  assert.deepEqual(plan.begin({ ...alone, waitSec: 1 }), [0, 1, 2]);
+  assert.deepEqual(plan.begin({ ...alone, waitSec: 1 }, nobody, first), [0, 1, 2]);
 });
 
 test("a reader among others asks for a window, which moves as it reads", () => {
   const plan = new FilePlan(whole, false, 0);
-  assert.equal(plan.begin(company).length, WINDOW_BLOCKS_MAX);
+  assert.equal(plan.begin(company, somebody, first).length, WINDOW_BLOCKS_MAX);
   plan.progressed(0, BLOCK);
-  assert.deepEqual(plan.begin(company), [], "who does not read gets no more");
+  assert.deepEqual(plan.begin(company, somebody, first), [], "who does not read gets no more");
   plan.took(BLOCK);
-  assert.deepEqual(plan.begin(company), [WINDOW_BLOCKS_MAX]);
+  assert.deepEqual(plan.begin(company, somebody, first), [WINDOW_BLOCKS_MAX]);
+});
+
+test("of what nobody has, a reader asks for the block it is in and one at random, until they are here", () => {
+  const plan = new FilePlan(whole, false, 0);
+  const last = () => 0.999;
+  assert.deepEqual(plan.begin(company, nobody, last), [0, WINDOW_BLOCKS_MAX - 1]);
+  assert.deepEqual(plan.begin(company, nobody, last), []);
+  assert.deepEqual(
+    plan.begin(company, (number) => number < 3, last),
+    [1, 2],
+    "what others get is theirs to fetch",
+  );
+  plan.progressed(WINDOW_BLOCKS_MAX - 1, BLOCK);
+  assert.deepEqual(plan.begin(company, nobody, last), [WINDOW_BLOCKS_MAX - 2]);
 });
 
 test("a reader of a part asks for the blocks it is in, the last one as long as the file is", () => {
   const plan = new FilePlan({ ...whole, start: 19 * BLOCK + 7 }, false, 0);
-  assert.deepEqual(plan.begin(company), [19, 20]);
+  assert.deepEqual(plan.begin(company, somebody, first), [19, 20]);
   assert.deepEqual(plan.range(20), { rangeStart: 20 * BLOCK, rangeEnd: 20 * BLOCK + 5 });
-  assert.deepEqual(new FilePlan({ ...whole, end: BLOCK }, false, 0).begin(company), [0], "an end is exclusive");
+  assert.deepEqual(new FilePlan({ ...whole, end: BLOCK }, false, 0).begin(company, somebody, first), [0], "an end is exclusive");
 });
 
 test("a block alone is due when a plain fetch would have come to it, among others a little later", () => {

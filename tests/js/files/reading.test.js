@@ -39,6 +39,7 @@ function poolOf() {
     stopped: false,
     surroundings: () => ({ waitSec: 0.1, rateBps: 8e6, neighbours: 1, members: 2 }),
     arrived: () => [],
+    coming: () => true,
     hasten: () => {},
     cancel: () => engine.cancelled++,
     seed: (/** @type {any} */ { ref }) => engine.seeded.push(ref.number),
