@@ -151,11 +151,11 @@ export class FilePlan {
    * @returns {number} when the block is needed, on the clock of `advance`, which was told the time before
    */
   deadlineMs(number, surroundings) {
-    const { blockMs, waitMs } = this._pace(surroundings);
+    const { blockMs } = this._pace(surroundings);
     const alone = surroundings.neighbours === 0 && surroundings.members === 1;
     const toleranceMs = !alone && number !== this._urgentBlock ? TOLERANCE_MS : 0;
     const lastMomentMs = this._referenceMs + (number - this._reference) * blockMs + toleranceMs;
-    return lastMomentMs + DEADLINE_MARGIN_MS + HTTP_SAFETY * (waitMs + blockMs);
+    return lastMomentMs + DEADLINE_MARGIN_MS + HTTP_SAFETY * fetchMs(surroundings);
   }
 
   /**
@@ -164,8 +164,7 @@ export class FilePlan {
    * @param {Surroundings} surroundings @returns {number} seconds
    */
   durationSec(surroundings) {
-    const { blockMs, waitMs } = this._pace(surroundings);
-    return (2 * HTTP_SAFETY * (waitMs + blockMs)) / 1000;
+    return (2 * HTTP_SAFETY * fetchMs(surroundings)) / 1000;
   }
 
   /** @param {Surroundings} surroundings */
@@ -174,4 +173,10 @@ export class FilePlan {
     const bps = Math.max(rateBps, this._measuredBps) || HTTP_RATE_GUESS_BYTES_PER_MS * 8000;
     return { rateBps: bps, blockMs: (FILE_BLOCK_BYTES * 8000) / bps, waitMs: waitSec * 1000 || HTTP_FIRST_BYTE_GUESS_MS };
   }
+}
+
+/** What the scheduler thinks that the CDN needs for a block: it holds this back. @param {Surroundings} surroundings */
+function fetchMs({ waitSec, rateBps }) {
+  const rate = rateBps / 8000 || HTTP_RATE_GUESS_BYTES_PER_MS;
+  return (waitSec * 1000 || HTTP_FIRST_BYTE_GUESS_MS) + FILE_BLOCK_BYTES / rate;
 }

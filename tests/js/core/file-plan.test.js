@@ -95,5 +95,5 @@ test("a reader who pauses is not behind when it goes on", () => {
 test("the faster of what was measured is the plain fetch's pace", () => {
   const plan = new FilePlan(whole, false, 0);
   plan.measured(2 * BLOCK, 1000);
-  assert.equal(plan.deadlineMs(2, alone), 1000 + DEADLINE_MARGIN_MS + HTTP_SAFETY * 600);
+  assert.equal(plan.deadlineMs(2, alone), 1000 + NEED_MS);
 });
