@@ -1,7 +1,8 @@
-"""One file to several viewers who begin at once, one of whom reloads its page half way: copies from the origin, and time beside a plain fetch.
+"""One file to several viewers who begin at once: copies from the origin, and time beside a plain fetch.
 
-The origin paces each connection, as a line would; how many bytes it sent is read from its log. Each viewer's bytes are hashed in the page.
-The viewer who reloads keeps files on its disk (`fileCacheBytes`), as a page that wants to resume does; the others have memory only.
+One of them reloads its page half way. The origin paces each connection, as a line would; how many bytes it sent is read
+from its log. Each viewer's bytes are hashed in the page. The viewer who reloads keeps files on its disk
+(`fileCacheBytes`), as a page that wants to resume does; the others have memory only.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ window.download = { loadedBytes: 0, peerBytes: 0, hash: null, error: null, secon
 window.start = async (url, how) => {
   const { download } = window;
   const parts = [];
-  const buffer = new Uint8Array(%d);
+  const buffer = new Uint8Array(HASHED_BYTES);
   let filled = 0;
   const flush = async () => {
     parts.push(new Uint8Array(await crypto.subtle.digest("SHA-256", buffer.slice(0, filled))));
@@ -43,7 +44,7 @@ window.start = async (url, how) => {
   const began = performance.now();
   try {
     const progress = ({ peerBytes }) => { download.peerBytes = peerBytes; };
-    const response = how === "plain" ? await fetch(url, { cache: "no-store" }) : await PeerPool.fetch(url, { progress });
+    const response = await (how === "plain" ? fetch(url, { cache: "no-store" }) : PeerPool.fetch(url, { progress }));
     const reader = response.body.getReader();
     for (;;) {
       const { done, value } = await reader.read();
@@ -65,7 +66,7 @@ window.start = async (url, how) => {
     download.error = String(error);
   }
 };
-""" % HASHED_BYTES
+""".replace("HASHED_BYTES", str(HASHED_BYTES))
 
 
 @dataclass(frozen=True)

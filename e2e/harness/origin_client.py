@@ -51,7 +51,7 @@ class Origin:
         return digests
 
     def set_rules(self, **change: Any) -> None:
-        """Replace fields of `origin_rules.Rules`: outage, accept_ranges, validators, total_rate_bps, classes, viewers."""
+        """Replace fields of `origin_rules.Rules`."""
         self._control.post("/rules", json=change).raise_for_status()
 
     def reset_rules(self) -> None:

@@ -118,6 +118,7 @@ function bodyFrom(port, request, headers) {
   const end = position + Number(headers.get("content-length"));
   /** @type {Promise<ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>> | null} */
   let network = null;
+  let cancelled = false;
   /** @returns {Promise<Uint8Array<ArrayBuffer> | undefined>} undefined at the end */
   const next = async () => {
     if (!network) {
@@ -126,7 +127,7 @@ function bodyFrom(port, request, headers) {
       /** @type {PageMessage | null} */
       const told = await message.catch(() => null);
       if (told?.type === "chunk") return told.bytes;
-      if (told?.type === "end") return undefined;
+      if (told?.type === "end" || cancelled) return undefined;
       port.postMessage("cancel");
       network = rest(request, position, end, headers);
     }
@@ -136,11 +137,13 @@ function bodyFrom(port, request, headers) {
     {
       async pull(controller) {
         const bytes = await next();
+        if (cancelled) return;
         if (bytes) controller.enqueue(bytes);
         position += bytes?.length ?? 0;
         if (!bytes || position >= end) controller.close();
       },
       cancel() {
+        cancelled = true;
         port.postMessage("cancel");
         network?.then((reader) => reader.cancel()).catch(() => {});
       },

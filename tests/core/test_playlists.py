@@ -12,7 +12,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from peerpool.core.errors import Malformed
-from peerpool.core.identity import canonical_file, canonical_track, content_id, content_name, file_track_id, init_number, track_id
+from peerpool.core.identity import (
+    canonical_file,
+    canonical_track,
+    content_id,
+    content_name,
+    file_track_id,
+    init_number,
+    track_id,
+)
 from peerpool.core.playlists import ONLY_TRACK, Media, Multivariant, read
 from peerpool.core.urls import parse
 

@@ -30,8 +30,8 @@ export const PIECE_BYTES = 32768;
 export const MAX_SEGMENT_BYTES = 67108864;
 
 /**
- * Blocks that files are shared in. At 10 Mbit/s one takes 0.8 s, several times a CDN's first byte, so that ranges cost little more than one
- * long request; half a minute of that fits what a page holds; and 32 pieces are enough to take from several neighbours at once.
+ * Blocks that files are shared in. At 10 Mbit/s one takes 0.8 s, several times a CDN's first byte, so that ranges cost
+ * little more than one long request; 64 fit what a page holds; and 32 pieces can come of several neighbours at once.
  * @type {number}
  */
 export const FILE_BLOCK_BYTES = 1048576;
