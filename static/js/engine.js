@@ -141,6 +141,7 @@ export class Engine {
       rateBps: rateBytesPerMs * 8000,
       neighbours: this._node.neighbourCount,
       members: this._node.clusterSize,
+      signed: this._node.signed,
     };
   }
 

@@ -252,6 +252,11 @@ export class PeerNode {
     return this._neighbourhood.greeted.some((one) => one.holds(ref) || one.partial(ref) !== undefined || one.fetchesKey(key));
   }
 
+  /** Whether only what is signed counts. */
+  get signed() {
+    return this._integrity.signed;
+  }
+
   /** How the CDN was; 0 where that is not known. */
   get cdn() {
     return this._downloads.cdn;

@@ -211,6 +211,10 @@ export class Reading {
       return;
     }
     const surroundings = engine.surroundings();
+    if (surroundings.signed) {
+      this._goDirect(); // nobody signs files yet: what neighbours would send could not be believed
+      return;
+    }
     this._plan.advance(surroundings, this._waiting, now());
     const coming = (/** @type {number} */ number) => engine.coming(this._source(number).ref);
     for (const number of this._plan.begin(surroundings, coming, Math.random)) this._begin(number);

@@ -37,7 +37,7 @@ function poolOf() {
     seeded: [],
     cancelled: 0,
     stopped: false,
-    surroundings: () => ({ waitSec: 0.1, rateBps: 8e6, neighbours: 1, members: 2 }),
+    surroundings: () => ({ waitSec: 0.1, rateBps: 8e6, neighbours: 1, members: 2, signed: false }),
     arrived: () => [],
     coming: () => true,
     hasten: () => {},
@@ -103,6 +103,16 @@ test("when the pool stops the reader gets the rest from the CDN", async () => {
   engine.stopped = true;
   assert.deepEqual(await bytesOf(await new FileShare(pool, fetch, null).answer(new Request(URL))), FILE);
   assert.deepEqual(asked, [`GET bytes=0-${BLOCK - 1}`, `GET bytes=${BLOCK}-${FILE.length - 1}`]);
+});
+
+test("where only what is signed counts the reader gets a file from the CDN alone", async () => {
+  const { asked, fetch } = serverOf();
+  const { engine, pool } = poolOf();
+  const { surroundings } = engine;
+  engine.surroundings = () => ({ ...surroundings(), signed: true });
+  assert.deepEqual(await bytesOf(await new FileShare(pool, fetch, null).answer(new Request(URL))), FILE);
+  assert.equal(asked.length, 2);
+  assert.deepEqual(engine.requested, []);
 });
 
 test("a reader that aborts gets its own reason, and nothing goes on", async () => {
