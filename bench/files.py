@@ -77,6 +77,7 @@ class Plan:
     size_mb: float = 200
     rate_mbps: float = 20  # of each connection to the origin
     latency_ms: float = 30
+    upload_mbps: float = 20  # of each viewer, to the others together; the library's own default
     reloads: bool = True
     plain: bool = True  # whether one viewer fetches it plainly first, to compare with
 
@@ -200,6 +201,8 @@ class _Run:
         return page
 
     async def _begin(self, page: Page, number: int) -> None:
+        limit_bps = self._plan.upload_mbps * 1e6
+        await page.evaluate("(limit) => PeerPool.configure({ uploadLimitBps: limit })", limit_bps)
         keeps = self._plan.reloads and number >= self._plan.viewers - 1
         if keeps:
             await page.evaluate("(bytes) => PeerPool.configure({ fileCacheBytes: bytes })", 2 * self._size_bytes)
@@ -243,6 +246,7 @@ def main() -> None:
     parser.add_argument("--size-mb", type=float, default=Plan.size_mb)
     parser.add_argument("--rate-mbps", type=float, default=Plan.rate_mbps, help="of each connection to the origin")
     parser.add_argument("--latency-ms", type=float, default=Plan.latency_ms, help="of the origin")
+    parser.add_argument("--upload-mbps", type=float, default=Plan.upload_mbps, help="of each viewer")
     parser.add_argument("--json", type=Path, help="write everything to this file")
     options = vars(parser.parse_args())
     target: Path | None = options.pop("json")

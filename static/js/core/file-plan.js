@@ -87,14 +87,12 @@ export class FilePlan {
     this._measuredBps = (sizeBytes * 8000) / Math.max(1, durationMs);
   }
 
-  /** Time passed. @param {Surroundings} surroundings @param {boolean} waiting  whether the reader waits for bytes @param {number} nowMs */
+  /** Time passed. @param {Surroundings} surroundings @param {boolean} waiting  whether the reader waited for bytes meanwhile @param {number} nowMs */
   advance(surroundings, waiting, nowMs) {
     const { blockMs } = this._pace(surroundings);
-    this._reference += (nowMs - this._referenceMs) / blockMs;
+    if (waiting) this._reference += (nowMs - this._referenceMs) / blockMs;
     this._referenceMs = nowMs;
-    const here = this.position / FILE_BLOCK_BYTES;
-    if (!waiting) this._reference = Math.min(this._reference, here);
-    this._reference = Math.max(this._reference, here - LEAD_MS / blockMs);
+    this._reference = Math.max(this._reference, this.position / FILE_BLOCK_BYTES - LEAD_MS / blockMs);
   }
 
   /**

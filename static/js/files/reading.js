@@ -84,6 +84,8 @@ export class Reading {
 
   /** @param {ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>} controller */
   async _pull(controller) {
+    this._passed(false);
+    this._waiting = true;
     try {
       const chunk = await this._nextChunk();
       if (this._over) return;
@@ -103,6 +105,12 @@ export class Reading {
     } catch (error) {
       this._fail(error);
     }
+    this._waiting = false;
+  }
+
+  /** Time passed, in which the reader waited or did not. @param {boolean} waiting */
+  _passed(waiting) {
+    this._plan.advance(this._file.engine?.surroundings() ?? NOBODY, waiting, now());
   }
 
   _tell() {
@@ -136,10 +144,8 @@ export class Reading {
 
   /** @returns {Promise<void>} when something came */
   _moved() {
-    this._waiting = true;
     return new Promise((resolve) => {
       this._wake = () => {
-        this._waiting = false;
         this._wake = () => {};
         resolve();
       };
@@ -150,12 +156,10 @@ export class Reading {
   async _readLead(lead) {
     const number = this._plan.next;
     const { rangeStart, rangeEnd } = this._plan.range(number);
-    this._waiting = true;
     const value = await lead.read().then(
       ({ value }) => value ?? null,
       () => null,
     );
-    this._waiting = false;
     if (value && this._plan.position + value.length <= Math.min(rangeEnd, this._plan.end)) {
       if (this._options.start === rangeStart) this._leadChunks.push(value.slice());
       const loaded = this._plan.position + value.length;
