@@ -19,7 +19,7 @@ ORIGIN_PORT ?= 8001
 RUNS ?= 10
 
 .PHONY: help install media demo test check bundle bench-first-frame bench-crowd bench-goodput bench-viewer-cost \
-  bench-side-by-side bench-tracker bench-locality bench-hostile bench-watch bench-integrity-cost attack sim sim-short clean
+  bench-side-by-side bench-files bench-tracker bench-locality bench-hostile bench-watch bench-integrity-cost attack sim sim-short clean
 
 help: ## this text
 	@echo "make TARGET [NAME=VALUE ...]"
@@ -70,6 +70,9 @@ bench-side-by-side: install media ## against hls.js alone and p2p-media-loader; 
 	@$(BIN)/python -m bench.side_by_side $(if $(QUICK),--quick) $(if $(OUT),--out $(OUT)) $(if $(CASES),--cases $(CASES)) \
 	  $(if $(filter-out file,$(origin RUNS)),--runs $(RUNS)) $(if $(filter-out file,$(origin VIEWERS)),--viewers $(VIEWERS)) \
 	  $(if $(SCALING),--scaling $(SCALING)) $(if $(PRODUCTS),--products $(PRODUCTS)) $(if $(WATCH),--watch $(WATCH)) $(ARGS)
+
+bench-files: install ## one file of 200 MB to 6 viewers at once, beside a plain fetch; VIEWERS= ARGS= OUT=
+	@$(BIN)/python -m bench.files --viewers $(or $(filter-out 0,$(VIEWERS)),6) $(if $(OUT),--json $(OUT)) $(ARGS)
 
 bench-tracker: install ## messages a second, latency and memory of the tracker, beside bittorrent-tracker; RUNS=3 ARGS= OUT=
 	@$(BIN)/python -m bench.tracker $(if $(filter-out file,$(origin RUNS)),--runs $(RUNS)) $(if $(OUT),--out $(OUT)) $(ARGS)

@@ -29,12 +29,20 @@ BUILD_TIMEOUT_S: Final = 60
 HASH_CHARS: Final = 8
 
 # Built file -> how the library's sources call it: its hashed name and integrity are built into what loads it.
-SECOND_SCRIPTS: Final = {"peerpool-notice.js": "PEERPOOL_NOTICE", "peerpool-crypto.js": "PEERPOOL_CRYPTO"}
+SECOND_SCRIPTS: Final = {
+    "peerpool-notice.js": "PEERPOOL_NOTICE",
+    "peerpool-crypto.js": "PEERPOOL_CRYPTO",
+    "peerpool-files.js": "PEERPOOL_FILES",
+}
 # Built file -> source, relative to the checkout, and esbuild's arguments for it. What others load by name comes first.
 ENTRIES: Final[dict[str, tuple[str, list[str]]]] = {
     "peerpool-notice.js": ("static/js/notice.js", ["--format=esm"]),
     # Loaded by pages without a secure context alone, which have no crypto.subtle.
     "peerpool-crypto.js": ("static/js/crypto.js", ["--format=esm"]),
+    # Loaded by pages that share files alone.
+    "peerpool-files.js": ("static/js/files.js", ["--format=esm"]),
+    # For `importScripts` in a service worker of the site's own (docs/files.md): of a stable name, as that file is.
+    "peerpool-sw.js": ("static/js/worker.js", ["--format=iife"]),
     # A script has no import.meta; io/second-script.js looks for its element first.
     "peerpool.js": ("static/js/global.js", ["--format=iife", "--define:import.meta.url=undefined"]),
     "peerpool.esm.js": ("static/js/index.js", ["--format=esm"]),

@@ -51,12 +51,12 @@ class Origin:
         return digests
 
     def set_rules(self, **change: Any) -> None:
-        """Replace fields of `origin_rules.Rules`: outage, accept_ranges, total_rate_bps, classes, viewers."""
+        """Replace fields of `origin_rules.Rules`."""
         self._control.post("/rules", json=change).raise_for_status()
 
     def reset_rules(self) -> None:
         """Back to a fast and healthy origin."""
-        self.set_rules(outage="", accept_ranges=True, total_rate_bps=0, classes={}, viewers={})
+        self.set_rules(outage="", accept_ranges=True, validators=False, total_rate_bps=0, classes={}, viewers={})
 
     def _ready(self) -> bool:
         try:

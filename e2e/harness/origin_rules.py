@@ -37,6 +37,7 @@ class Rules:
 
     outage: Outage = ""
     accept_ranges: bool = True
+    validators: bool = False  # ETag and Last-Modified: browsers cache and revalidate then
     total_rate_bps: float = 0  # of init and media segments to all viewers together, in bit/s; 0 = no cap
     classes: dict[str, Rule] = field(default_factory=dict)
     viewers: dict[str, Rule] = field(default_factory=dict)

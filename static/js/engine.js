@@ -117,6 +117,34 @@ export class Engine {
     if (this._requests.delete(request)) this._turn((at) => this._node.cancel(request, at));
   }
 
+  /** The page has a segment from elsewhere: neighbours may have it of us. @param {SegmentSource} source @param {Uint8Array} bytes  kept, not copied */
+  seed(source, bytes) {
+    this._turn(() => this._node.seed(source, bytes));
+  }
+
+  /** What has come of a requested segment: its pieces from one on to the first that is missing. @param {SegmentSource["ref"]} ref @param {number} fromPiece @returns {Uint8Array[]} */
+  arrived(ref, fromPiece) {
+    return this._node.arrived(ref, fromPiece);
+  }
+
+  /** @param {SegmentSource["ref"]} ref @returns {boolean} whether a neighbour has it, or is getting it */
+  coming(ref) {
+    return this._node.coming(ref);
+  }
+
+  /** How the CDN was, and who is there; for who decides how much to ask for. */
+  surroundings() {
+    const { firstByteMs, rateBytesPerMs } = this._node.cdn;
+    // Named without our units of time: another script reads it, and those are mangled.
+    return {
+      waitSec: firstByteMs / 1000,
+      rateBps: rateBytesPerMs * 8000,
+      neighbours: this._node.neighbourCount,
+      members: this._node.clusterSize,
+      signed: this._node.signed,
+    };
+  }
+
   /** Nobody sees the page now, or somebody does again. @param {boolean} hidden */
   visibilityChanged(hidden) {
     this._turn((at) => this._node.visibilityChanged(hidden, at));
@@ -221,7 +249,7 @@ export class Engine {
         this._send(command);
         break;
       case "fetch":
-        this._http.start(command.job, command.url, command.rangeStart, command.rangeEnd);
+        this._http.start(command.job, command.url, command.rangeStart, command.rangeEnd, command.version);
         break;
       case "abort":
         this._http.abort(command.job);

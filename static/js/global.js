@@ -11,12 +11,14 @@ const script = /** @type {HTMLScriptElement | null} */ (document.currentScript);
 PeerPool.configure({
   ...(script?.src ? { tracker: new URL(script.src).origin } : {}),
   ...Object.fromEntries(
-    ["tracker", "content", "consent", "site", "token"].flatMap((name) => {
+    ["tracker", "content", "consent", "site", "token", "worker"].flatMap((name) => {
       const value = script?.dataset[name];
       return value ? [[name, value]] : [];
     }),
   ),
 });
+
+PeerPool.elements();
 
 /** @type {Window & { PeerPool?: typeof PeerPool, Hls?: HlsClass }} */
 const page = window;

@@ -5,3 +5,5 @@ declare const PEERPOOL_NOTICE_FILE: string;
 declare const PEERPOOL_NOTICE_INTEGRITY: string;
 declare const PEERPOOL_CRYPTO_FILE: string;
 declare const PEERPOOL_CRYPTO_INTEGRITY: string;
+declare const PEERPOOL_FILES_FILE: string;
+declare const PEERPOOL_FILES_INTEGRITY: string;

@@ -7,7 +7,8 @@
  * PeerPool.attach(hls); // before hls.loadSource(...)
  */
 
-import { loadNotice } from "./io/second-script.js";
+import { loadFiles, loadNotice } from "./io/second-script.js";
+import { whenMarked } from "./marked.js";
 import { attachHls } from "./players/hlsjs.js";
 import { Pool } from "./pool.js";
 
@@ -17,6 +18,8 @@ import { Pool } from "./pool.js";
 export const version = PEERPOOL_VERSION;
 
 const pool = new Pool();
+/** The browser's own, whatever is put in its place later. */
+const ownFetch = globalThis.fetch?.bind(globalThis);
 
 /**
  * Changes options; what is left out stays as it is.
@@ -52,6 +55,26 @@ export function consent(granted) {
  */
 export async function notice(options = {}) {
   if (options.reopen || pool.consent() === "unasked") (await loadNotice()).showNotice((granted) => pool.consent(granted), options);
+}
+
+/**
+ * As `fetch`, for a file that others download too: from them where they have it (docs/files.md). What cannot be shared is the browser's own `fetch`.
+ * @param {RequestInfo | URL} input
+ * @param {import("./files.js").FileInit} [init]  `content` names the file where host and path of its URL would not do; `progress` is
+ *   called as bytes are read
+ * @returns {Promise<Response>}
+ */
+async function fetchFile(input, init) {
+  if (!pool.active) return ownFetch(input, init);
+  const files = await loadFiles().catch(() => null);
+  return files ? files.fetchFile(pool, ownFetch, input, init) : ownFetch(input, init);
+}
+
+export { fetchFile as fetch };
+
+/** Serves elements with `data-peerpool`, those there and those to come: links, and by the site's service worker media and images. The script tag does it by itself. */
+export function elements() {
+  whenMarked(() => loadFiles().then((files) => files.attendElements(pool, ownFetch), reportError));
 }
 
 /** @returns {{ version: string } & ReturnType<Pool["stats"]>} totals since the page loaded */

@@ -23,6 +23,8 @@ import { deviceMemoryGib, pageHidden, watchPage } from "./io/page-lifecycle.js";
  * @property {boolean} uploadOnCellular  whether anything is sent to neighbours over a line of a phone, where the browser tells which it is
  * @property {import("./core/candidates.js").Addresses} addresses  that neighbours may learn: all; public, none of the viewer's own network;
  *   relay, none but that of the tracker's TURN server
+ * @property {number} fileCacheBytes  most bytes of files kept on this device's disk, for the next visit; 0 keeps none
+ * @property {string | null} worker  path of the site's file that imports peerpool-sw.js (docs/files.md); null registers none
  * @property {string | null} site  public id at a tracker that admits by site, at most 64 characters
  * @property {string | import("./engine.js").TokenSource | null} token  for such a tracker, at most 2048 characters; a function is called before each join
  */
@@ -39,6 +41,8 @@ const DEFAULTS = {
   consent: "implied", // a page that has asked in its own way need not ask again
   uploadOnCellular: false, // it is paid for by volume, more often than not
   addresses: "all", // who is in one network finds the other there
+  fileCacheBytes: 0, // a disk is the viewer's: the page has to want it
+  worker: null, // a page's requests are nobody's until it says so
   site: null,
   token: null,
 };
@@ -263,7 +267,7 @@ function checked(options) {
       throw new TypeError(`PeerPool: there is no option "${key}"; there are ${Object.keys(DEFAULTS).join(", ")}`);
   }
   const { tracker, enabled, content, cacheBytes, uploadLimitBps, uploadRatioMax, neighbours } = options;
-  const { consent, uploadOnCellular, addresses, site, token } = options;
+  const { consent, uploadOnCellular, addresses, fileCacheBytes, worker, site, token } = options;
   if (tracker !== "") signalUrl(tracker);
   if (typeof enabled !== "boolean") throw new TypeError("PeerPool: enabled is true or false");
   if (content !== null && (typeof content !== "string" || content === ""))
@@ -275,6 +279,9 @@ function checked(options) {
   if (!["implied", "required"].includes(consent)) throw new TypeError("PeerPool: consent is implied or required");
   if (typeof uploadOnCellular !== "boolean") throw new TypeError("PeerPool: uploadOnCellular is true or false");
   if (!["all", "public", "relay"].includes(addresses)) throw new TypeError("PeerPool: addresses is all, public or relay");
+  if (!(fileCacheBytes >= 0)) throw new TypeError("PeerPool: fileCacheBytes is a number of bytes, 0 or more");
+  if (worker !== null && (typeof worker !== "string" || worker === ""))
+    throw new TypeError("PeerPool: worker is the path of a file of this site, or null");
   if (site !== null && (!/^[\w-]+$/.test(site) || site.length > MAX_SITE_CHARS))
     throw new TypeError(`PeerPool: site is at most ${MAX_SITE_CHARS} letters, digits, _ and -, or null`);
   if (token !== null && typeof token !== "function" && !(typeof token === "string" && token.length <= MAX_TOKEN_CHARS))

@@ -12,7 +12,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from peerpool.core.errors import Malformed
-from peerpool.core.identity import canonical_track, content_id, content_name, init_number, track_id
+from peerpool.core.identity import (
+    canonical_file,
+    canonical_track,
+    content_id,
+    content_name,
+    file_track_id,
+    init_number,
+    track_id,
+)
 from peerpool.core.playlists import ONLY_TRACK, Media, Multivariant, read
 from peerpool.core.urls import parse
 
@@ -216,6 +224,10 @@ def test_identities_are_the_frozen_ones() -> None:
     for track in frozen["tracks"]:
         assert canonical_track(track["description"]) == track["canonical"]
         assert track_id(track["description"]) == track["id"]
+    for file in frozen["files"]:
+        version = (file["version"]["sizeBytes"], file["version"]["etag"], file["version"]["modifiedSec"])
+        assert canonical_file(*version) == file["canonical"]
+        assert file_track_id(*version) == file["id"]
     for init in frozen["inits"]:
         assert init_number(parse(init["url"]), init["offset"]) == init["number"]
 

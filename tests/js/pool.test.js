@@ -19,6 +19,8 @@ test("an option that does not exist, or cannot be so, is a clear error and chang
     [{ consent: "maybe" }, /consent/],
     [{ uploadOnCellular: 1 }, /uploadOnCellular/],
     [{ addresses: "none" }, /addresses/],
+    [{ fileCacheBytes: -1 }, /fileCacheBytes/],
+    [{ worker: "" }, /worker/],
     [{ site: "a b" }, /site/],
     [{ site: "s".repeat(65) }, /site/],
     [{ token: "t".repeat(2049) }, /token/],

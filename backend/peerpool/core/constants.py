@@ -18,6 +18,10 @@ PIECE_BYTES = 32_768
 # Largest segment that is shared. Bounds what a neighbour can make us allocate; 64 MiB is a 10 s segment at 50 Mbit/s.
 MAX_SEGMENT_BYTES = 67_108_864
 
+# Blocks that files are shared in. At 10 Mbit/s one takes 0.8 s, several times a CDN's first byte, so that ranges cost
+# little more than one long request; 64 fit what a page holds; and 32 pieces can come of several neighbours at once.
+FILE_BLOCK_BYTES = 1_048_576
+
 # Most pieces of a segment that has a signed record: its hashes, 32 bytes each, have to fit into one message of a data
 # channel (64 KiB) together with what names the segment and the signature.
 RECORD_PIECES_MAX = 1_920

@@ -11,6 +11,7 @@ from peerpool.core.urls import Url, parse
 
 KIND_MEDIA: Final = 0
 KIND_INIT: Final = 1
+KIND_FILE: Final = 3
 TRACK_KEYS: Final = (
     "type", "codecs", "resolution", "frame_rate", "language", "channels", "name", "bandwidth", "group",
 )  # fmt: skip
@@ -57,6 +58,18 @@ def track_id(description: Mapping[str, str]) -> str:
 def init_number(url: Url, offset: int) -> int:
     """Return the number of an init segment, whose byte range begins at `offset` (0 without one)."""
     return int.from_bytes(hashlib.sha256(f"{url.path}@{offset}".encode()).digest()[:4], "big")
+
+
+def canonical_file(size_bytes: int, etag: str | None, modified_s: int | None) -> str:
+    """Return the line that a file's track id is the hash of: its size, and its strong ETag or else Last-Modified."""
+    validator = f"modified={modified_s}" if etag is None else f"etag={etag}"
+    return f"size={size_bytes};{validator}"
+
+
+def file_track_id(size_bytes: int, etag: str | None, modified_s: int | None) -> str:
+    """Return the track id of a file's blocks, 16 hex digits."""
+    line = canonical_file(size_bytes, etag, modified_s)
+    return hashlib.sha256(f"{c.PROTOCOL}:file:{line}".encode()).hexdigest()[: c.TRACK_ID_HEX_CHARS]
 
 
 def _sorted_codecs(text: str) -> str:

@@ -22,6 +22,7 @@ import { OVERDUE_FACTOR, OVERDUE_MIN_MS } from "./tuning.js";
  * @property {number} durationSec  0 for init segments
  * @property {number} expectedBytes  as far as the manifest tells; 0 where it does not
  * @property {boolean} live  whether later segments are yet to come
+ * @property {import("./identity.js").FileVersion} [version]  of a block of a file: what comes of another version is not it
  * @property {string} type  of its track: a player takes one of video, one of audio, one of subtitles at a time
  */
 

@@ -14,6 +14,7 @@ import { RangeSet } from "./range-set.js";
 import { Average } from "./rates.js";
 import { Requests } from "./requests.js";
 import { plan } from "./scheduler.js";
+import { Segment } from "./segment.js";
 import {
   ANTICIPATED_MS,
   ANTICIPATION_DEADLINE_MS,
@@ -34,7 +35,6 @@ import { FRAME, REFUSED_BUSY, REFUSED_NOT_HELD, REFUSED_NOT_UPLOADING } from "./
 /** @typedef {import("./download.js").SegmentSource} SegmentSource */
 /** @typedef {import("./identity.js").SegmentRef} SegmentRef */
 /** @typedef {import("./neighbour.js").Neighbour} Neighbour */
-/** @typedef {import("./segment.js").Segment} Segment */
 
 export class Downloads {
   /**
@@ -90,6 +90,30 @@ export class Downloads {
   /** @param {string} key  of a segment @returns {Segment | undefined} what is held of one still on its way */
   segment(key) {
     return this._all.get(key)?.segment;
+  }
+
+  /** How the CDN was; 0 where that is not known. */
+  get cdn() {
+    const { firstByteMs, rateBytesPerMs } = this._fetches;
+    return {
+      firstByteMs: firstByteMs.samples > 0 ? firstByteMs.value : 0,
+      rateBytesPerMs: rateBytesPerMs.samples > 0 ? rateBytesPerMs.value : 0,
+    };
+  }
+
+  /**
+   * The page has it from elsewhere: neighbours may have it of us.
+   * @param {SegmentSource} source  with both ends of its range @param {Uint8Array} bytes  of all of it; kept, not copied
+   */
+  seed(source, bytes) {
+    const { ref, rangeStart, rangeEnd } = source;
+    const segment = new Segment(ref, /** @type {number} */ (rangeEnd) - /** @type {number} */ (rangeStart));
+    if (segment.sizeBytes !== bytes.length || this._store.has(ref) || this._all.has(refKey(ref))) return;
+    segment.source = source;
+    for (let start = 0; start < bytes.length; start += PIECE_BYTES) {
+      segment.put(start / PIECE_BYTES, bytes.subarray(start, start + PIECE_BYTES), null);
+    }
+    this._announcer.held(ref, this._store.add(segment));
   }
 
   /** @param {number} nowMs */

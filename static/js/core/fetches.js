@@ -54,7 +54,7 @@ export class Fetches {
     download.fetch = fetch;
     download.startedMs ??= nowMs;
     this._byJob.set(job, download);
-    const { url, rangeStart, rangeEnd } = download.source;
+    const { url, rangeStart, rangeEnd, version } = download.source;
     const { sizeBytes } = download.segment;
     const base = rangeStart ?? 0;
     const end = endPiece === null || sizeBytes === null ? rangeEnd : base + Math.min(sizeBytes, endPiece * PIECE_BYTES);
@@ -64,6 +64,7 @@ export class Fetches {
       url,
       rangeStart: fetch.whole ? rangeStart : base + startPiece * PIECE_BYTES,
       rangeEnd: end,
+      ...(version && { version }),
     });
   }
 
@@ -75,7 +76,10 @@ export class Fetches {
   headReceived(download, fetch, partial, nowMs) {
     fetch.firstByteMs = fetch.heardMs = nowMs;
     this.firstByteMs.add(nowMs - fetch.startedMs);
-    if (download.source.rangeStart !== null) return partial;
+    if (download.source.rangeStart !== null) {
+      if (partial) this._ranges.set(new URL(download.source.url).origin, true);
+      return partial;
+    }
     if (fetch.whole) return true;
     this._ranges.set(new URL(download.source.url).origin, partial);
     if (!partial) fetch.restartAtZero();

@@ -8,14 +8,15 @@ import { sha256 } from "./sha256.js";
 
 export const KIND_MEDIA = 0;
 export const KIND_INIT = 1;
+export const KIND_FILE = 3;
 
 /**
  * A segment, the same for every viewer of the content.
  * @typedef {object} SegmentRef
  * @property {string} track  track id, 16 hex digits
- * @property {number} kind  KIND_MEDIA or KIND_INIT
+ * @property {number} kind  KIND_MEDIA, KIND_INIT or KIND_FILE
  * @property {number} discontinuity  HLS discontinuity sequence number; of an init segment that of the first segment using it
- * @property {number} number  media sequence number, or the init segment's own number
+ * @property {number} number  media sequence number, the init segment's own number, or the block's place in its file
  */
 
 /**
@@ -101,6 +102,30 @@ export function trackId(description) {
 export function initNumber(url, offset) {
   const digest = sha256(`${new URL(url).pathname}@${offset}`);
   return new DataView(digest.buffer).getUint32(0);
+}
+
+/**
+ * What tells one version of a file from every other.
+ * @typedef {object} FileVersion
+ * @property {number} sizeBytes
+ * @property {string | null} etag  a strong one, with its quotes
+ * @property {number | null} modifiedSec  since the epoch; only where there is no etag
+ */
+
+/**
+ * @param {FileVersion} version
+ * @returns {string}  the canonical line a file's track id is the hash of
+ */
+export function canonicalFile({ sizeBytes, etag, modifiedSec }) {
+  return `size=${sizeBytes};${etag === null ? `modified=${modifiedSec}` : `etag=${etag}`}`;
+}
+
+/**
+ * @param {FileVersion} version
+ * @returns {string}  track id of its blocks, 16 hex digits
+ */
+export function fileTrackId(version) {
+  return hex(sha256(`${PROTOCOL}:file:${canonicalFile(version)}`).subarray(0, 8));
 }
 
 /**

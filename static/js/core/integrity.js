@@ -98,11 +98,12 @@ export class Integrity {
 
   /** @param {Download} download @param {number} index @param {Suspect} suspect */
   _compare(download, index, suspect) {
-    const { url, rangeStart } = download.source;
+    const { url, rangeStart, version } = download.source;
     const start = (rangeStart ?? 0) + index * PIECE_BYTES;
     suspect.neighbour.comparing = true;
     const ticket = this._ticket(download, index, suspect);
-    this._outbox.push({ type: "compare", ticket, url, rangeStart: start, rangeEnd: start + suspect.payload.length });
+    const rangeEnd = start + suspect.payload.length;
+    this._outbox.push({ type: "compare", ticket, url, rangeStart: start, rangeEnd, ...(version && { version }) });
   }
 
   /** @param {Download} download @param {number} index @param {Suspect | null} suspect @returns {number} */

@@ -8,11 +8,13 @@
  * @property {number} endMs
  */
 
+/** @typedef {import("./identity.js").FileVersion} FileVersion */
+
 /**
  * @typedef {{ type: "send", neighbour: number, bulk: boolean, bytes: Uint8Array<ArrayBuffer> }} SendCommand
  * @typedef {{ type: "drop", neighbour: number, reason: string }} DropCommand
  * @typedef {{ type: "renamed", neighbour: number, peer: string }} RenamedCommand  the neighbour's id at the tracker
- * @typedef {{ type: "fetch", job: number, url: string, rangeStart: number | null, rangeEnd: number | null }} FetchCommand
+ * @typedef {{ type: "fetch", job: number, url: string, rangeStart: number | null, rangeEnd: number | null, version?: FileVersion }} FetchCommand
  *   bytes of the resource, end exclusive: no start, the whole resource; no end, to its end
  * @typedef {{ type: "abort", job: number }} AbortCommand
  * @typedef {object} ProgressCommand
@@ -32,7 +34,7 @@
  * @typedef {{ type: "verify", ticket: number, key: string, signed: Uint8Array<ArrayBuffer>, signature: Uint8Array<ArrayBuffer> }} VerifyCommand
  *   whether the key (P-256, uncompressed, hex) has signed it; answered by `verified`
  * @typedef {{ type: "digest", ticket: number, url: string }} DigestCommand  the record there, if need be below the tracker; answered by `digestFetched`
- * @typedef {{ type: "compare", ticket: number, url: string, rangeStart: number, rangeEnd: number }} CompareCommand  those bytes of the CDN,
+ * @typedef {{ type: "compare", ticket: number, url: string, rangeStart: number, rangeEnd: number, version?: FileVersion }} CompareCommand  those bytes of the CDN,
  *   end exclusive; answered by `compared`
  * @typedef {HashCommand | VerifyCommand | DigestCommand | CompareCommand} CheckCommand
  * @typedef {{ type: "banned", neighbour: number, proven: boolean }} BannedCommand  it sent wrong bytes; `drop` follows. Not proven: it may have

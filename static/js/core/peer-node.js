@@ -1,7 +1,7 @@
 /**
  * One peer in one swarm, without I/O: what happens goes in with the time it happened, commands come out.
  *
- *   in   request, cancel                                  from a player
+ *   in   request, cancel, seed                            from a player
  *        neighbourOpened/Closed, frameReceived, drained   from channels
  *        fetchStarted/Received/Finished/Failed            from HTTP
  *        joined, clustered                                from the tracker
@@ -227,6 +227,39 @@ export class PeerNode {
   request(source, deadlineMs, nowMs) {
     this._reporter.asked(source.ref);
     return this._downloads.request(source, deadlineMs, nowMs);
+  }
+
+  /** @see Downloads.seed @param {SegmentSource} source @param {Uint8Array} bytes */
+  seed(source, bytes) {
+    this._downloads.seed(source, bytes);
+  }
+
+  /**
+   * What has come of a segment that is still on its way, and is believed.
+   * @param {SegmentRef} ref @param {number} fromPiece
+   * @returns {Uint8Array[]} its pieces from that one on to the first that is missing; not to be written to
+   */
+  arrived(ref, fromPiece) {
+    const segment = this._downloads.segment(refKey(ref));
+    const pieces = [];
+    for (let piece = segment?.piece(fromPiece); piece; piece = segment?.piece(fromPiece + pieces.length)) pieces.push(piece);
+    return pieces;
+  }
+
+  /** @param {SegmentRef} ref @returns {boolean} whether a neighbour has it, or is getting it */
+  coming(ref) {
+    const key = refKey(ref);
+    return this._neighbourhood.greeted.some((one) => one.holds(ref) || one.partial(ref) !== undefined || one.fetchesKey(key));
+  }
+
+  /** Whether only what is signed counts. */
+  get signed() {
+    return this._integrity.signed;
+  }
+
+  /** How the CDN was; 0 where that is not known. */
+  get cdn() {
+    return this._downloads.cdn;
   }
 
   /** The player needs it at another time. @param {number} request @param {number} deadlineMs @param {number} nowMs */

@@ -1,7 +1,7 @@
 /** What the tracker is told now and then: what moved since it was last told, what is held of what is played, how far neighbours are. */
 
 import { NEIGHBOURS_MAX, REPORTED_RANGES_MAX, REPORTED_TRACKS_MAX } from "./constants.js";
-import { KIND_MEDIA } from "./identity.js";
+import { KIND_INIT } from "./identity.js";
 import { keepNewest } from "./newest.js";
 import { RangeSet } from "./range-set.js";
 
@@ -28,7 +28,7 @@ export class Reporter {
 
   /** A player wants it. @param {SegmentRef} ref */
   asked({ track, kind, number }) {
-    if (kind !== KIND_MEDIA) return;
+    if (kind === KIND_INIT) return;
     this._playheads.delete(track);
     this._playheads.set(track, number);
     keepNewest(this._playheads, REPORTED_TRACKS_MAX);
@@ -58,7 +58,7 @@ export class Reporter {
   _holdings(held) {
     const playheads = [...this._playheads];
     const numbers = new Map(playheads.map(([track]) => [track, new RangeSet()]));
-    for (const { track, kind, number } of held) if (kind === KIND_MEDIA) numbers.get(track)?.add(number);
+    for (const { track, kind, number } of held) if (kind !== KIND_INIT) numbers.get(track)?.add(number);
     return playheads.map(([track, playhead]) => {
       const runs = /** @type {RangeSet} */ (numbers.get(track)).ranges();
       const longest = runs.sort((a, b) => b[1] - a[1]).slice(0, REPORTED_RANGES_MAX);

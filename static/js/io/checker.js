@@ -53,7 +53,7 @@ export class Checker {
       this._events.digestFetched(ticket, status, bytes);
     } else {
       const headers = { Range: `bytes=${command.rangeStart}-${command.rangeEnd - 1}` };
-      const { status, bytes } = await fetchSmall(command.url, { headers }, PIECE_BYTES, COMPARE_TIMEOUT_MS);
+      const { status, bytes } = await fetchSmall(command.url, { headers }, PIECE_BYTES, COMPARE_TIMEOUT_MS, command.version);
       this._events.compared(ticket, status, bytes);
     }
   }

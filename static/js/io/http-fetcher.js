@@ -1,5 +1,9 @@
 /** Requests to the CDN by `fetch`, streamed. */
 
+import { isOfVersion } from "../core/file-version.js";
+
+/** @typedef {import("../core/identity.js").FileVersion} FileVersion */
+
 /**
  * What a fetcher tells; `job` is the caller's.
  * @typedef {object} FetchEvents
@@ -8,6 +12,14 @@
  * @property {(job: number) => void} finished
  * @property {(job: number, failure: { status: number, reason: string }) => void} failed
  */
+
+const CHANGED = "the file is another one now";
+
+/**
+ * Blocks of a file pass the browser's cache by: Chromium has one range of a resource wait there for another, and we keep them ourselves.
+ * @param {FileVersion} [version] @returns {RequestInit}
+ */
+const cacheOf = (version) => (version ? { cache: "no-store" } : {});
 
 export class HttpFetcher {
   /** @param {FetchEvents} events */
@@ -22,11 +34,12 @@ export class HttpFetcher {
    * @param {string} url
    * @param {number | null} rangeStart  first byte, null for the whole resource
    * @param {number | null} rangeEnd  exclusive, null for to its end
+   * @param {FileVersion} [version]  of a file: another one is a failure
    */
-  start(job, url, rangeStart, rangeEnd) {
+  start(job, url, rangeStart, rangeEnd, version) {
     const controller = new AbortController();
     this._running.set(job, controller);
-    this._run(job, url, rangeStart, rangeEnd, controller.signal).then(
+    this._run(job, url, rangeStart, rangeEnd, controller.signal, version).then(
       () => this._running.delete(job) && this._events.finished(job),
       (error) => this._running.delete(job) && this._events.failed(job, describe(error)),
     );
@@ -43,13 +56,14 @@ export class HttpFetcher {
     for (const job of [...this._running.keys()]) this.abort(job);
   }
 
-  /** @param {number} job @param {string} url @param {number | null} rangeStart @param {number | null} rangeEnd @param {AbortSignal} signal */
-  async _run(job, url, rangeStart, rangeEnd, signal) {
+  /** @param {number} job @param {string} url @param {number | null} rangeStart @param {number | null} rangeEnd @param {AbortSignal} signal @param {FileVersion} [version] */
+  async _run(job, url, rangeStart, rangeEnd, signal, version) {
     /** @type {Record<string, string>} */
     const headers = rangeStart === null ? {} : { Range: `bytes=${rangeStart}-${rangeEnd === null ? "" : rangeEnd - 1}` };
-    const response = await fetch(url, { headers, signal, credentials: "same-origin" });
+    const response = await fetch(url, { headers, signal, credentials: "same-origin", ...cacheOf(version) });
     if (!this._running.has(job)) return;
     if (!response.ok) throw new HttpError(response.status, response.statusText);
+    if (version && !isOfVersion(version, (name) => response.headers.get(name))) throw new HttpError(412, CHANGED);
     const length = response.headers.has("content-encoding") ? null : Number(response.headers.get("content-length"));
     this._events.started(job, { partial: response.status === 206, sizeBytes: length || null });
     const reader = response.body?.getReader();
@@ -64,12 +78,18 @@ export class HttpFetcher {
 
 /**
  * A small body, whole.
- * @param {string} url @param {RequestInit} init @param {number} mostBytes @param {number} timeoutMs
+ * @param {string} url @param {RequestInit} init @param {number} mostBytes @param {number} timeoutMs @param {FileVersion} [version]  as of `start`
  * @returns {Promise<{ status: number, bytes: Uint8Array<ArrayBuffer> }>} status 0 without an answer; no bytes of one that is too large
  */
-export async function fetchSmall(url, init, mostBytes, timeoutMs) {
+export async function fetchSmall(url, init, mostBytes, timeoutMs, version) {
   try {
-    const response = await fetch(url, { ...init, credentials: "same-origin", signal: AbortSignal.timeout(timeoutMs) });
+    const response = await fetch(url, {
+      ...init,
+      credentials: "same-origin",
+      signal: AbortSignal.timeout(timeoutMs),
+      ...cacheOf(version),
+    });
+    if (version && !isOfVersion(version, (name) => response.headers.get(name))) throw new HttpError(412, CHANGED);
     const bytes = new Uint8Array(mostBytes);
     let length = 0;
     const reader = response.body?.getReader();
@@ -83,8 +103,8 @@ export async function fetchSmall(url, init, mostBytes, timeoutMs) {
       bytes.set(value, length);
       length += value.length;
     }
-  } catch {
-    return { status: 0, bytes: new Uint8Array(0) };
+  } catch (error) {
+    return { status: describe(error).status, bytes: new Uint8Array(0) };
   }
 }
 

@@ -9,6 +9,9 @@ export const loadNotice = () => load(PEERPOOL_NOTICE_FILE, PEERPOOL_NOTICE_INTEG
 /** @returns {Promise<typeof import("../crypto.js")>} */
 export const loadCrypto = () => load(PEERPOOL_CRYPTO_FILE, PEERPOOL_CRYPTO_INTEGRITY);
 
+/** @returns {Promise<typeof import("../files.js")>} */
+export const loadFiles = () => load(PEERPOOL_FILES_FILE, PEERPOOL_FILES_INTEGRITY);
+
 /**
  * A module preload has an integrity check, as `import` has not, and what is imported is what was preloaded. An element of the page
  * with a script's URL would be refused where Trusted Types are required.

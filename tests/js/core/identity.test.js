@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  canonicalFile,
   canonicalTrack,
   contentId,
   contentName,
+  fileTrackId,
   hex,
   initNumber,
   refKey,
@@ -22,6 +24,10 @@ test("identities are the frozen ones", () => {
   for (const { description, canonical, id } of frozen.tracks) {
     assert.equal(canonicalTrack(description), canonical);
     assert.equal(trackId(description), id);
+  }
+  for (const { version, canonical, id } of frozen.files) {
+    assert.equal(canonicalFile(version), canonical);
+    assert.equal(fileTrackId(version), id);
   }
   for (const { url, offset, number } of frozen.inits) assert.equal(initNumber(url, offset), number);
 });

@@ -766,3 +766,49 @@ test("a neighbour that refused for good and then tells what it holds is asked ag
   node.request(source, 30_000, 0);
   assert.ok(sent(node).some((frame) => frame.type === FRAME.REQUEST));
 });
+
+const block = { ...source, ref: { ...ref, kind: 3 }, rangeStart: 0, rangeEnd: PIECE_BYTES + 5, type: "file" };
+
+test("a node tells and gives what the page had from elsewhere, if it is all of it", () => {
+  const node = nodeOf();
+  greet(node);
+  node.seed(block, new Uint8Array(PIECE_BYTES));
+  assert.deepEqual(sent(node), [], "a part is no block");
+  node.seed(block, new Uint8Array(PIECE_BYTES + 5).fill(7));
+  assert.deepEqual(
+    sent(node).map(({ type }) => type),
+    [FRAME.HAVE],
+  );
+  say(node, { type: FRAME.REQUEST, ref: block.ref, ranges: [[1, 1]] });
+  const piece = sent(node).find(({ type }) => type === FRAME.PIECE);
+  assert.ok(piece?.type === FRAME.PIECE && piece.payload.length === 5 && piece.payload[0] === 7);
+});
+
+test("a node says what has come of a block on its way, in order, and whether a neighbour is getting it", () => {
+  const node = nodeOf();
+  node.joined({ ...NAMED, clusterSize: 1 }, 0);
+  assert.equal(node.coming(block.ref), false);
+  node.request(block, 0, 0);
+  const [fetch] = commands(node, "fetch");
+  assert.ok(fetch?.type === "fetch");
+  node.fetchStarted(fetch.job, { partial: true, sizeBytes: PIECE_BYTES + 5 }, 10);
+  node.fetchReceived(fetch.job, new Uint8Array(PIECE_BYTES + 1).fill(3), 20);
+  assert.deepEqual(
+    node.arrived(block.ref, 0).map(({ length }) => length),
+    [PIECE_BYTES],
+  );
+  assert.deepEqual(node.arrived(block.ref, 1), []);
+  greet(node);
+  say(node, { type: FRAME.CLAIM, ref: block.ref, hops: 0, claimant: THEIRS });
+  assert.equal(node.coming(block.ref), true);
+});
+
+test("fetches and comparisons of a file's block name its version", () => {
+  const version = { sizeBytes: PIECE_BYTES + 5, etag: '"a"', modifiedSec: null };
+  const node = nodeOf();
+  node.joined({ ...NAMED, clusterSize: 1 }, 0);
+  node.request({ ...block, version }, 0, 0);
+  const [fetch] = commands(node, "fetch");
+  assert.ok(fetch?.type === "fetch");
+  assert.deepEqual(fetch.version, version);
+});
