@@ -25,7 +25,9 @@ COPIES_LIMIT = 1.2
 PLAN = files.Plan(viewers=4, size_mb=40, rate_mbps=20)
 SEEK_S = 45
 # What Firefox says when an element that seeks gives up a request that a worker is answering.
-CANCELLED = {"Failed to load ‘’. A ServiceWorker intercepted the request and encountered an unexpected error."}
+CANCELLED = {
+    "Failed to load \u2018\u2019. A ServiceWorker intercepted the request and encountered an unexpected error."
+}
 PLAYS = "() => { const v = document.querySelector('video'); return v.currentTime > %s && !v.seeking && !v.error; }"
 
 
