@@ -18,8 +18,8 @@ TRACKER_PORT ?= 8000
 ORIGIN_PORT ?= 8001
 RUNS ?= 10
 
-.PHONY: help install media demo test check bundle bench-first-frame bench-crowd bench-goodput bench-viewer-cost \
-  bench-side-by-side bench-files bench-tracker bench-locality bench-hostile bench-watch bench-integrity-cost attack sim sim-short clean
+.PHONY: help install media demo test check bundle package bench-first-frame bench-crowd bench-goodput bench-viewer-cost \
+  bench-side-by-side bench-files bench-tracker bench-locality bench-hostile bench-watch bench-integrity-cost bench-stun players nat attack sim sim-short clean
 
 help: ## this text
 	@echo "make TARGET [NAME=VALUE ...]"
@@ -46,10 +46,14 @@ check: install ## linters, types, purity of the cores, generated files and the b
 	@$(STAGE) "tsc" npm run --silent check:types
 	@$(STAGE) "purity of the cores" $(BIN)/pytest -q tests/test_purity.py
 	@$(STAGE) "generated constants" $(BIN)/peerpool constants --check
+	@$(STAGE) "generated options" $(BIN)/peerpool options --check
 	@$(STAGE) "bundle size" $(BIN)/peerpool bundle --check-budget
 
 bundle: install ## build peerpool.js and peerpool.esm.js, and say how large they are
 	@$(BIN)/peerpool bundle
+
+package: install ## the npm package media-peerpool, as a tarball in dist
+	@$(BIN)/peerpool package
 
 bench-first-frame: install media ## time to the first frame with and without the script, interleaved, RUNS=10 each
 	@$(BIN)/python -m bench.first_frame --runs $(RUNS)
@@ -86,11 +90,20 @@ bench-hostile: install ## hostile clients against the tracker, and what honest o
 bench-watch: install ## what following a live stream costs the tracker, and how late its records are; ARGS= OUT=
 	@$(BIN)/python -m bench.watch $(if $(OUT),--json $(OUT)) $(ARGS)
 
+bench-stun: install ## what an answer to a STUN request costs the tracker
+	@$(BIN)/python -m bench.stun
+
 bench-integrity-cost: install media ## what checking costs viewers, signed beside unchecked; MINUTES=3 RUNS=10 OUT=
 	@$(BIN)/python -m bench.integrity_cost --minutes $(or $(MINUTES),3) --runs $(RUNS) $(if $(OUT),--json $(OUT))
 
+players: install media ## every player on every way into the pool, live and on demand; ONLY= OUT=
+	@$(BIN)/python -m e2e.players $(if $(ONLY),--only $(ONLY)) $(if $(OUT),--out $(OUT))
+
 attack: install media ## attacks on viewers and tracker, with each defence off and on; ONLY= SHORT=1 OUT=
 	@$(BIN)/python -m e2e.attack $(if $(SHORT),--short) $(if $(ONLY),--only $(ONLY)) $(if $(OUT),--json $(OUT))
+
+nat: install media ## viewers behind each pair of NATs, in network namespaces; needs root; CELLS=short ONLY=symmetric
+	@$(BIN)/python -m e2e.nat $(if $(CELLS),--cells $(CELLS)) $(if $(ONLY),--only "$(ONLY)")
 
 sim: install ## swarms of up to 1,000 viewers in virtual time, tables and plots in build/sim; SCENARIOS= SEEDS= OUT=
 	@$(BIN)/python -m bench.simulate $(SCENARIOS) --progress --seeds $(or $(SEEDS),1) $(if $(OUT),--out $(OUT))

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes sure of what neither pip nor npm can bring: Python's venv, ffmpeg, Chromium and Firefox. Installs what is
-# missing where it may (root, apt-get); says what to install where it may not.
+# Makes sure of what neither pip nor npm can bring: Python's venv, ffmpeg, Chromium and Firefox, servers for tests. Installs
+# what is missing where it may (root, apt-get); says what to install where it may not.
 set -euo pipefail
 
 missing=()
@@ -8,6 +8,13 @@ command -v ffmpeg >/dev/null || missing+=(ffmpeg)
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
   missing+=(chromium)
 command -v firefox-esr >/dev/null || command -v firefox >/dev/null || missing+=(firefox-esr)
+command -v turnserver >/dev/null || missing+=(coturn)
+if [ "$(id -u)" -eq 0 ] && [ "$(uname)" = Linux ]; then # for viewers in network namespaces, and for the files of deploy/
+  command -v ip >/dev/null || missing+=(iproute2)
+  command -v iptables >/dev/null || missing+=(iptables)
+  command -v nginx >/dev/null || missing+=(nginx-light)
+  command -v caddy >/dev/null || missing+=(caddy)
+fi
 command -v redis-server >/dev/null || missing+=(redis-server)
 "${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 
@@ -23,7 +30,14 @@ fi
 echo "-- system packages: ${missing[*]} (a few minutes)"
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+quiet=
+trap 'rm -f "$log" $quiet' EXIT
+# Servers among them are for tests, which start their own: none is to run from now on (invoke-rc.d(8)).
+if [ ! -e /usr/sbin/policy-rc.d ]; then
+  quiet=/usr/sbin/policy-rc.d
+  printf '#!/bin/sh\nexit 101\n' >"$quiet"
+  chmod +x "$quiet"
+fi
 run() {
   if ! "$@" >"$log" 2>&1; then
     tail -n 20 "$log" >&2

@@ -9,7 +9,7 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,23 @@ class ServerProcess:
         self.base = base
         self.ws_base = base.replace("http", "ws", 1)
 
-    def native(self, source: str = "", origin: str | None = None) -> ClientConnection:
-        """Open a socket on /signal, from an address of this machine and a page of `origin`."""
+    def native(
+        self, source: str = "", origin: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> ClientConnection:
+        """Open a socket on /signal, from an address of this machine and a page of `origin`, with more `headers`."""
         host, port = self.base.removeprefix("http://").split(":")
         raw = socket.create_connection((host, int(port)), RECV_TIMEOUT_S, (source, 0) if source else None)
         url, subprotocols = f"{self.ws_base}/signal", [Subprotocol("peerpool.1")]
         page = Origin(origin) if origin is not None else None
-        return connect(url, sock=raw, subprotocols=subprotocols, compression=None, close_timeout=1, origin=page)
+        return connect(
+            url,
+            sock=raw,
+            subprotocols=subprotocols,
+            compression=None,
+            close_timeout=1,
+            origin=page,
+            additional_headers=headers,
+        )
 
     def torrent(self) -> ClientConnection:
         """Open a socket on /announce."""
@@ -48,8 +58,11 @@ class ServerProcess:
 
 @contextlib.contextmanager
 def running_server(program: Sequence[str] = ("-m", "peerpool.cli"), **variables: str) -> Iterator[ServerProcess]:
-    """Run `peerpool serve` on a free port with settings from `variables`; end it on leaving."""
-    settings = {f"PEERPOOL_{name.upper()}": value for name, value in variables.items()}
+    """Run `peerpool serve` on a free port with settings from `variables`; end it on leaving.
+
+    It answers no STUN where they do not say so: many run at once.
+    """
+    settings = {"PEERPOOL_STUN": "false"} | {f"PEERPOOL_{name.upper()}": value for name, value in variables.items()}
     process = subprocess.Popen(
         [sys.executable, *program, "serve", "--port", "0"],
         stdout=subprocess.PIPE,

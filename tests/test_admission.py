@@ -113,5 +113,5 @@ def test_the_summary_says_who_may_join(sites: Path) -> None:
     for options, says in (({}, "ANYBODY MAY JOIN"), ({"sites": str(sites)}, "1 sites of")):
         with running_server(**options) as server:
             assert server.process.stdout is not None
-            [access] = [line for line in itertools.islice(server.process.stdout, 4) if "access" in line]
+            [access] = [line for line in itertools.islice(server.process.stdout, 5) if "access" in line]
             assert says in access

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -17,6 +19,7 @@ from peerpool.keys import new_key, write_key
 from peerpool.pages import Pages
 from peerpool.settings import DemoStream, Settings
 from prometheus_client.parser import text_string_to_metric_families
+from starlette.requests import Request
 
 from tests.servers import ROOT, ServerProcess, join, running_server
 
@@ -99,9 +102,39 @@ def test_pages_tell_browsers_what_they_need_not(server: ServerProcess) -> None:
 
 def test_the_demo_links_its_streams() -> None:
     streams = [DemoStream("Live & <b>", "https://cdn.example/a.m3u8?x=1&y=2")]
-    template = Pages(Settings())._env.get_template("demo.html")
-    html = template.render(src="", name="", has_script=True, streams=streams)
+    answer = asyncio.run(Pages(Settings(demo_streams=streams)).serve_demo(demo_request("")))
+    html = bytes(answer.body).decode()
     assert 'href="/demo?src=https%3A//cdn.example/a.m3u8%3Fx%3D1%26y%3D2">Live &amp; &lt;b&gt;</a>' in html
+
+
+@pytest.mark.parametrize(
+    ("query", "player", "script"),
+    [
+        ("src=https://cdn.example/a.m3u8", "hls", "/pages/hls.min.js"),
+        ("src=https://cdn.example/a.MPD%3Ft%3D1", "dash", "/pages/dash.js"),
+        ("src=https://cdn.example/a.mp4", "video", None),
+        ("src=https://cdn.example/a.m3u8&player=shaka", "shaka", "/pages/shaka.js"),
+        ("src=https://cdn.example/a.mpd&player=videojs", "videojs", "/pages/video.js"),
+        ("src=https://cdn.example/a.m3u8&player=../x", "hls", "/pages/hls.min.js"),
+        ("", "hls", "/pages/hls.min.js"),
+    ],
+)
+def test_the_demo_loads_the_chosen_player_or_the_one_for_the_url(query: str, player: str, script: str | None) -> None:
+    html = bytes(asyncio.run(Pages(Settings()).serve_demo(demo_request(query))).body).decode()
+    assert f'data-player="{player}"' in html
+    scripts = re.findall(r'<script src="(/pages/[^"]+)"', html)
+    assert scripts == [*([script] if script else []), "/pages/demo.js"]
+    assert ('data-worker="/peerpool-sw.js"' in html) is (player == "video")
+
+
+def test_the_demo_says_that_it_refuses_a_url() -> None:
+    pages = Pages(Settings(demo_src="https://cdn.example/default.m3u8"))
+    for query, refused in (("src=ftp://cdn.example/a", True), ("", False)):
+        assert ('role="alert"' in bytes(asyncio.run(pages.serve_demo(demo_request(query))).body).decode()) is refused
+
+
+def demo_request(query: str) -> Request:
+    return Request({"type": "http", "method": "GET", "path": "/demo", "query_string": query.encode(), "headers": []})
 
 
 def test_metrics_are_prometheus_and_count(server: ServerProcess) -> None:

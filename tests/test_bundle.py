@@ -31,15 +31,19 @@ def checkout(tmp_path: Path) -> Path:
         'import { answer } from "./index.js";\n'
         "const notice = [PEERPOOL_NOTICE_FILE, PEERPOOL_NOTICE_INTEGRITY];\n"
         "const files = [PEERPOOL_FILES_FILE, PEERPOOL_FILES_INTEGRITY];\n"
+        "const debug = [PEERPOOL_DEBUG_FILE, PEERPOOL_DEBUG_INTEGRITY];\n"
         "const crypto = [PEERPOOL_CRYPTO_FILE, PEERPOOL_CRYPTO_INTEGRITY];\n"
-        "window.PeerPool = { answer, notice, files, crypto, version: PEERPOOL_VERSION };\n"
+        "const dash = [PEERPOOL_DASH_FILE, PEERPOOL_DASH_INTEGRITY];\n"
+        "window.PeerPool = { answer, notice, files, crypto, dash, debug, version: PEERPOOL_VERSION };\n"
     )
     (js / "notice.js").write_text("export const notice = 1;\n")
     (js / "crypto.js").write_text("export const sha256 = 1;\n")
     (js / "files.js").write_text("export const fetchFile = 1;\n")
+    (js / "dash.js").write_text("export const readMpd = 1;\n")
+    (js / "debug.js").write_text("export const openOverlay = 1;\n")
     (js / "worker.js").write_text("self.onfetch = null;\n")
     (js / "pages" / "demo.js").write_text("demo();\n")
-    (js / "bundle-budget.json").write_text('{"peerpool.js": {"gzip_bytes": 500}}')
+    (js / "bundle-budget.json").write_text('{"peerpool.js": {"gzip_bytes": 600}}')
     (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
     return tmp_path
 
@@ -60,8 +64,8 @@ def test_build_makes_every_file_and_measures_it(checkout: Path, out: Path) -> No
     assert set(manifest) == {
         "peerpool.js", "peerpool.js.map", "peerpool.esm.js", "peerpool.esm.js.map", "peerpool-notice.js",
         "peerpool-notice.js.map", "peerpool-crypto.js", "peerpool-crypto.js.map", "peerpool-files.js",
-        "peerpool-files.js.map", "peerpool-sw.js", "peerpool-sw.js.map", "pages/demo.js", "pages/hls.min.js",
-        "pages/hls.LICENSE",
+        "peerpool-files.js.map", "peerpool-dash.js", "peerpool-dash.js.map", "peerpool-sw.js", "peerpool-sw.js.map",
+        "peerpool-debug.js", "peerpool-debug.js.map", "pages/demo.js", *bundle.COPIES,
     }  # fmt: skip
     assert bundle.load_manifest(out) == manifest
     for name, file in manifest.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -77,7 +78,7 @@ def test_an_address_in_use_is_said_plainly() -> None:
     with running_server() as server:
         port = server.base.rpartition(":")[2]
         command = [sys.executable, "-m", "peerpool.cli", "serve", "--port", port]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run([*command, "--no-stun"], capture_output=True, text=True, timeout=30, check=False)
         assert done.returncode == 1
         assert "in use" in done.stdout + done.stderr
         assert "Traceback" not in done.stderr
@@ -85,7 +86,8 @@ def test_an_address_in_use_is_said_plainly() -> None:
 
 def test_the_stock_uvicorn_command_serves_too() -> None:
     command = [sys.executable, "-m", "uvicorn", "peerpool.app:app", "--port", "0", "--ws", "websockets-sansio"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    env = os.environ | {"PEERPOOL_STUN_PORT": "0", "PEERPOOL_STUN_ALTERNATE_PORT": "0"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
     base = ""
     try:
         assert process.stdout is not None

@@ -97,3 +97,15 @@ def test_viewers_of_one_provider_share_among_themselves() -> None:
     assert pool["stalls"] == 0
     assert pool["copiesWarm"] <= 2.5  # two clusters, or one and the place around both
     assert pool["ledger"]["farBytes"] <= 0.05 * pool["ledger"]["peerBytes"]
+
+
+@needs_node
+def test_a_tracker_that_knows_of_nats_saves_attempts_and_finds_neighbours() -> None:
+    options = ("--peers=60", "--minutes=2", "--set=audience.joinOverSec=20")
+    told, blind = (
+        simulate(Run("nats-mobile", 1, (*options, f"--set=lines.tellsNat={tells}")))["pool"]["connecting"]
+        for tells in ("true", "false")
+    )
+    assert told["kinds"]["dependent"]["viewers"] == blind["kinds"]["dependent"]["viewers"] > 10
+    assert told["failed"] < 0.7 * blind["failed"]
+    assert told["kinds"]["dependent"]["neighbours"] > blind["kinds"]["dependent"]["neighbours"]

@@ -24,7 +24,14 @@ class Malformed(ValueError):
 def content_name(manifest_url: str) -> str:
     """Host and path of a manifest."""
     parts = urlsplit(manifest_url)
-    return parts.netloc + parts.path
+    return parts.netloc + without_tokens(parts.path)
+
+
+def without_tokens(path: str) -> str:
+    """Leave out what CDNs take away before they look for the file: Akamai's and bunny.net's tokens."""
+    names = ("hdnts=", "hdntl=", "hdnea=", "bcdn_token=")
+    *folders, name = path.split("/")
+    return "/".join([*(folder for folder in folders if not folder.startswith(names)), name])
 
 
 def content_id(name: str) -> str:
@@ -48,7 +55,7 @@ def track_id(description: Mapping[str, str]) -> str:
 
 def init_number(url: str, offset: int) -> int:
     """Return the number of an init segment."""
-    return int.from_bytes(hashlib.sha256(f"{urlsplit(url).path}@{offset}".encode()).digest()[:4], "big")
+    return int.from_bytes(hashlib.sha256(f"{without_tokens(urlsplit(url).path)}@{offset}".encode()).digest()[:4], "big")
 
 
 def varint(value: int) -> bytes:

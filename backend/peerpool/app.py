@@ -22,6 +22,7 @@ from peerpool.assets import NOT_READY, Assets
 from peerpool.auth import verify
 from peerpool.core.admission import Gate
 from peerpool.core.errors import ConfigError
+from peerpool.core.ice import Ice, url_host
 from peerpool.core.limits import Limits
 from peerpool.core.messages import Integrity
 from peerpool.core.sites import Site
@@ -35,6 +36,8 @@ from peerpool.record_endpoint import DIGESTS_PATH, RecordEndpoint
 from peerpool.settings import Settings, load_settings
 from peerpool.signalling import NATIVE, WEBTORRENT, Hub, SocketEndpoint
 from peerpool.sites_file import read_sites
+from peerpool.stun import StunServer
+from peerpool.turn import Turn
 from peerpool.watched_file import WatchedFile
 from peerpool.watcher import Watcher
 
@@ -49,13 +52,15 @@ ASSET_PATHS = (
     "/{name}.js",
     "/{name}.js.map",
     "/pages/{name}.js",
+    "/pages/{name}.css",
 )
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
     """Return the application. Raises ConfigError, KeyFileError.
 
-    `app.state.hub` is its hub, for the server that drains it.
+    `app.state.hub` is its hub, for the server that drains it; `app.state.stun` its STUN server or None, for who wants
+    to know at once whether its ports are free.
     """
     settings = settings or load_settings()
     limits = Limits(cluster_min=settings.cluster_min, max_site_connections=settings.max_connections_per_address)
@@ -73,10 +78,13 @@ def create_app(settings: Settings | None = None) -> Starlette:
         # Sites say it in their file. Who gives an open tracker keys has signed what is watched through it.
         return Integrity("signed", keys) if keys and not site else None
 
+    turn = Turn(settings)
+    ice = Ice(settings.ice_servers, _public_hosts(settings), turn.plan)
+    stun = _stun(settings)
     tracker = Tracker(
         TrackerRandom(),
         limits,
-        ice_servers=settings.ice_servers,
+        ice=ice,
         gate=gate,
         integrity_of=integrity_of,
         integrity_keys=keys,
@@ -86,12 +94,15 @@ def create_app(settings: Settings | None = None) -> Starlette:
     bus = _bus(hub, settings.redis_url)
     assets = Assets.of_this_package()
     pages = Pages(settings)
-    metrics = Metrics(hub, bus, watcher)
+    metrics = Metrics(hub, bus, watcher, stun)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await assets.refresh()
-        tasks = [asyncio.create_task(hub.run_timer()), asyncio.create_task(_refresh(locator, tracker, sites))]
+        if stun is not None:
+            await stun.start()
+            ice.stun_ports, ice.is_local = stun.bind(), stun.is_local
+        tasks = [asyncio.create_task(hub.run_timer()), asyncio.create_task(_refresh(locator, tracker, sites, turn))]
         if bus is not None:
             tasks.append(asyncio.create_task(bus.run()))
         if watcher is not None:
@@ -102,6 +113,8 @@ def create_app(settings: Settings | None = None) -> Starlette:
             hub.drain()
             for task in tasks:
                 task.cancel()
+            if stun is not None:
+                stun.close()
 
     async def serve_readiness(_request: Request) -> Response:
         problem = "draining" if tracker.is_draining else "" if assets.is_ready else NOT_READY
@@ -125,7 +138,22 @@ def create_app(settings: Settings | None = None) -> Starlette:
         max_body_size=0,  # nothing is posted here
     )
     app.state.hub = hub
+    app.state.stun = stun
     return app
+
+
+def _stun(settings: Settings) -> StunServer | None:
+    if not settings.stun:
+        return None
+    return StunServer(settings.stun_listen or [settings.host], settings.stun_port, settings.stun_alternate_port)
+
+
+def _public_hosts(settings: Settings) -> list[str]:
+    """Return the hosts as they stand in URLs. Raises ConfigError."""
+    hosts = [url_host(host) for host in settings.public_hosts]
+    if "" in hosts:
+        raise ConfigError(f"public_hosts: `{settings.public_hosts[hosts.index('')][:80]}` is no host name or address")
+    return hosts
 
 
 def _bus(hub: Hub, url: str) -> Bus | None:
@@ -151,11 +179,12 @@ def _watcher(settings: Settings, keys: Sequence[SigningKey]) -> Watcher | None:
     return Watcher(settings.watch, keys or [new_key()])
 
 
-async def _refresh(locator: Locator, tracker: Tracker, sites: WatchedFile[list[Site]] | None) -> None:
+async def _refresh(locator: Locator, tracker: Tracker, sites: WatchedFile[list[Site]] | None, turn: Turn) -> None:
     """Read the files again that have changed, in a thread: a database takes a while to copy."""
     while True:
         await asyncio.sleep(LOCATOR_REFRESH_S)
         await asyncio.to_thread(locator.refresh)
+        await asyncio.to_thread(turn.refresh)
         if sites is not None and await asyncio.to_thread(sites.refresh):
             tracker.sites_changed(sites.content)
 

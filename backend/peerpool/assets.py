@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import logging
 import time
 from collections.abc import Callable
@@ -23,7 +24,11 @@ CHECK_INTERVAL_S: Final = 1.0
 NOT_READY: Final = "the browser bundle is missing or could not be built: see the server's log"
 CACHE_STABLE: Final = "public, max-age=300"
 CACHE_HASHED: Final = "public, max-age=31536000, immutable"
-MEDIA_TYPES: Final = {".js": "text/javascript; charset=utf-8", ".map": "application/json"}
+MEDIA_TYPES: Final = {
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".map": "application/json",
+}
 # The script is for pages of any origin, also of those that isolate themselves.
 CROSS_ORIGIN: Final = {
     "Access-Control-Allow-Origin": "*",
@@ -36,6 +41,7 @@ class Asset(NamedTuple):
     """A file held in memory; there are few and they are small."""
 
     body: bytes
+    gzipped: bytes
     media_type: str
     etag: str
     cache_control: str
@@ -92,10 +98,14 @@ class Assets:
             if not self.is_ready:
                 return PlainTextResponse(NOT_READY, 503, CROSS_ORIGIN)
             return PlainTextResponse("no such file", 404, CROSS_ORIGIN)
-        headers = CROSS_ORIGIN | {"ETag": asset.etag, "Cache-Control": asset.cache_control}
-        if _matches(request.headers.get("if-none-match"), asset.etag):
+        is_gzipped = _takes_gzip(request.headers.get("accept-encoding", ""))
+        etag = f'"{asset.etag}{"-gzip" if is_gzipped else ""}"'
+        headers = CROSS_ORIGIN | {"ETag": etag, "Cache-Control": asset.cache_control, "Vary": "Accept-Encoding"}
+        if _matches(request.headers.get("if-none-match"), etag):
             return Response(status_code=304, headers=headers)
-        return Response(asset.body, headers=headers, media_type=asset.media_type)
+        if is_gzipped:
+            headers["Content-Encoding"] = "gzip"
+        return Response(asset.gzipped if is_gzipped else asset.body, headers=headers, media_type=asset.media_type)
 
     def _load(self) -> None:
         if self._checkout is not None and is_stale(self._checkout, self._out):
@@ -111,11 +121,20 @@ class Assets:
 
 
 def _names_of(file: BundledFile, body: bytes, media_type: str) -> dict[str, Asset]:
-    etag = f'"{file.digest}"'
+    gzipped = gzip.compress(body, mtime=0)
     return {
-        file.name: Asset(body, media_type, etag, CACHE_STABLE),
-        file.hashed_name: Asset(body, media_type, etag, CACHE_HASHED),
+        file.name: Asset(body, gzipped, media_type, file.digest, CACHE_STABLE),
+        file.hashed_name: Asset(body, gzipped, media_type, file.digest, CACHE_HASHED),
     }
+
+
+def _takes_gzip(accept_encoding: str) -> bool:
+    """Whether a client can read gzip (RFC 9110, section 12.5.3); what it likes better is not asked."""
+    for part in accept_encoding.lower().split(","):
+        name, _, weight = part.partition(";")
+        if name.strip() == "gzip":
+            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
 
 
 def _matches(if_none_match: str | None, etag: str) -> bool:

@@ -33,6 +33,8 @@ SECOND_SCRIPTS: Final = {
     "peerpool-notice.js": "PEERPOOL_NOTICE",
     "peerpool-crypto.js": "PEERPOOL_CRYPTO",
     "peerpool-files.js": "PEERPOOL_FILES",
+    "peerpool-dash.js": "PEERPOOL_DASH",
+    "peerpool-debug.js": "PEERPOOL_DEBUG",
 }
 # Built file -> source, relative to the checkout, and esbuild's arguments for it. What others load by name comes first.
 ENTRIES: Final[dict[str, tuple[str, list[str]]]] = {
@@ -41,6 +43,13 @@ ENTRIES: Final[dict[str, tuple[str, list[str]]]] = {
     "peerpool-crypto.js": ("static/js/crypto.js", ["--format=esm"]),
     # Loaded by pages that share files alone.
     "peerpool-files.js": ("static/js/files.js", ["--format=esm"]),
+    # Loaded by pages that play DASH alone. mpd-parser brings an XML parser that is not used (docs/adr/0018).
+    "peerpool-dash.js": (
+        "static/js/dash.js",
+        ["--format=esm", "--alias:@xmldom/xmldom=./static/js/io/no-dom-parser.js"],
+    ),
+    # Loaded where a developer looks on alone.
+    "peerpool-debug.js": ("static/js/debug.js", ["--format=esm"]),
     # For `importScripts` in a service worker of the site's own (docs/files.md): of a stable name, as that file is.
     "peerpool-sw.js": ("static/js/worker.js", ["--format=iife"]),
     # A script has no import.meta; io/second-script.js looks for its element first.
@@ -51,19 +60,36 @@ ESBUILD_ARGS: Final = [
     "--bundle",
     "--minify",
     # Private members of our classes, and what has one of our units in its name; nobody outside the bundle names them,
-    # but hls.js has names with that unit too. A tenth of the size.
+    # but hls.js and Shaka have names with that unit too. A tenth of the size.
     "--mangle-props=^_[a-z]|[a-z]Ms$",
-    "--reserve-props=^max(TimeToFirstByte|LoadTime)Ms$",
+    "--reserve-props=^(max(TimeToFirstByte|LoadTime)|time)Ms$",
     "--alias:global/window=./static/js/io/window.js",
     "--target=es2020",
     "--sourcemap",
     "--log-level=warning",
     f'--define:PEERPOOL_VERSION="{__version__}"',
+    # The npm package has its second scripts as parts of its own (npm_package.py).
+    "--define:PEERPOOL_IS_PACKAGE=false",
 ]
-# Copied as they are, for the demo page.
-PAGES: Final = Path("static/js/pages")
-PLAYER: Final = Path("node_modules/hls.js/dist/hls.min.js")
-PLAYER_LICENSE: Final = Path("node_modules/hls.js/LICENSE")
+# The demo page's own script, with what draws (uPlot, d3-force) in it.
+DEMO: Final = ("pages/demo.js", "static/js/pages/demo.js")
+DEMO_ARGS: Final = ["--bundle", "--minify", "--format=iife", "--target=es2022", "--log-level=warning"]
+# For the demo page alone, copied as they are: each package's own build, and its licence.
+NODE_MODULES: Final = Path("node_modules")
+COPIES: Final = {
+    "pages/hls.min.js": "hls.js/dist/hls.min.js",
+    "pages/hls.LICENSE": "hls.js/LICENSE",
+    "pages/shaka.js": "shaka-player/dist/shaka-player.compiled-es2021.js",
+    "pages/shaka.LICENSE": "shaka-player/LICENSE",
+    "pages/dash.js": "dashjs/dist/modern/umd/dash.all.min.js",
+    "pages/dash.LICENSE": "dashjs/LICENSE.md",
+    "pages/video.js": "video.js/dist/video.min.js",
+    "pages/video.css": "video.js/dist/video-js.min.css",
+    "pages/video.LICENSE": "video.js/LICENSE",
+    "pages/uplot.css": "uplot/dist/uPlot.min.css",
+    "pages/uplot.LICENSE": "uplot/LICENSE",
+    "pages/d3-force.LICENSE": "d3-force/LICENSE",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +138,7 @@ def build(root: Path, out: Path = BUNDLED) -> Manifest:
                 file = _measured(staging, staging / name)
                 defines.append(f'--define:{prefix}_FILE="{file.hashed_name}"')
                 defines.append(f'--define:{prefix}_INTEGRITY="{file.integrity}"')
-        _copy_pages(root, staging)
+        _build_pages(root, esbuild, staging)
         manifest = {file.name: file for file in _measure(staging)}
         listed = {name: asdict(file) for name, file in manifest.items()}
         (staging / MANIFEST).write_text(json.dumps(listed, indent=2), encoding="utf-8")
@@ -161,7 +187,8 @@ def over_budget(root: Path, manifest: Manifest) -> list[str]:
 def _sources(root: Path) -> Iterator[Path]:
     yield from (root / "static" / "js").rglob("*.js")
     package = root / "backend" / "peerpool"
-    others = [root / PLAYER, package / "bundle.py", package / "__init__.py"]
+    copied = [root / NODE_MODULES / source for source in COPIES.values()]
+    others = [*copied, package / "bundle.py", package / "__init__.py"]
     yield from (path for path in others if path.is_file())
 
 
@@ -177,14 +204,14 @@ def _run_esbuild(root: Path, command: list[str]) -> None:
         raise BundleError(f"esbuild refused {command[1]}:\n{complaint}")
 
 
-def _copy_pages(root: Path, out: Path) -> None:
-    pages = out / "pages"
-    pages.mkdir()
-    for source in [*(root / PAGES).glob("*.js"), root / PLAYER]:
-        if source.is_file():
-            shutil.copyfile(source, pages / source.name)
-    if (root / PLAYER_LICENSE).is_file():
-        shutil.copyfile(root / PLAYER_LICENSE, pages / "hls.LICENSE")
+def _build_pages(root: Path, esbuild: Path, out: Path) -> None:
+    name, source = DEMO
+    _run_esbuild(root, [str(esbuild), source, *DEMO_ARGS, f"--outfile={out / name}"])
+    for name, source in COPIES.items():
+        path = root / NODE_MODULES / source
+        if not path.is_file():
+            raise BundleError(f"{path} is missing: run `npm ci` in {root}")
+        shutil.copyfile(path, out / name)
 
 
 def _move_in(staging: Path, out: Path, names: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""The `peerpool` command: serve, token, keys, sign, geoip, bundle, constants.
+"""The `peerpool` command: serve, token, keys, sign, geoip, ice, bundle, package, embed, constants, options.
 
 Exit codes: 0 done, 1 it did not work (the text says what to do), 2 the command line or a setting is wrong.
 """
@@ -6,10 +6,13 @@ Exit codes: 0 done, 1 it did not work (the text says what to do), 2 the command 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import re
 import resource
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -18,12 +21,15 @@ from typing import TYPE_CHECKING, Final
 from peerpool import __version__, bundle
 from peerpool.constants_js import render_constants
 from peerpool.core.errors import BundleError, ConfigError, ListenError, OurError
+from peerpool.options_doc import render_options
 
 if TYPE_CHECKING:
     from peerpool.core.admission import Gate
     from peerpool.settings import Settings
+    from peerpool.stun import StunServer
 
 CONSTANTS_JS: Final = Path("static/js/core/constants.js")
+OPTIONS_MD: Final = Path("docs/options.md")
 # Connections that may wait to be accepted: a whole audience comes back within seconds after a restart.
 BACKLOG: Final = 2048
 EXIT_FAILED: Final = 1
@@ -52,6 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="run tracker, signalling and bundle server")
     serve.add_argument("--host", help="address to listen on (default 127.0.0.1)")
     serve.add_argument("--port", type=int, help="port to listen on (default 8080)")
+    serve.add_argument(
+        "--stun-port", type=int, metavar="PORT", help="UDP port to answer STUN on, with the next one (default 3478)"
+    )
+    serve.add_argument("--no-stun", action="store_true", help="answer no STUN")
     serve.add_argument("--redis", metavar="URL", help="share swarms with other trackers over this Redis")
     serve.add_argument("--config", type=Path, help="settings file (default ./peerpool.toml if there is one)")
     serve.set_defaults(run=_serve)
@@ -84,6 +94,18 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("address", nargs="?", default="", help="an IP address to look up")
     check.set_defaults(run=_geoip_check)
 
+    ice = commands.add_parser("ice", help="try the STUN and TURN servers that viewers are told of")
+    tried = ice.add_subparsers(title="commands", required=True).add_parser(
+        "check", help="ask each as a browser would, and say what is wrong and what to do"
+    )
+    tried.add_argument("--config", type=Path, help="settings file (default ./peerpool.toml if there is one)")
+    tried.add_argument("--stun", nargs="+", metavar="HOST:PORT", help="these, and not those of the settings")
+    tried.add_argument("--turn", nargs="+", metavar="URL", help="these, and not those of the settings")
+    secret = tried.add_mutually_exclusive_group()
+    secret.add_argument("--secret", help="the secret of --turn; other users of this machine see it")
+    secret.add_argument("--secret-file", type=Path, help="a file with the secret of --turn")
+    tried.set_defaults(run=_ice_check)
+
     token = commands.add_parser("token", help="make a token for viewers of a site, to try things out")
     token.add_argument("--sites", type=Path, required=True, help="the file that names the sites")
     token.add_argument("--site", required=True, help="id of the site")
@@ -93,25 +115,48 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--ip", default="", help="address it is good for (default: any)")
     token.set_defaults(run=_token)
 
+    _add_library_commands(commands)
+    return parser
+
+
+def _add_library_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     build = commands.add_parser("bundle", help="build the browser library (source checkouts only)")
     build.add_argument(
         "--check-budget", action="store_true", help="fail when it is larger than bundle-budget.json says"
     )
     build.set_defaults(run=_bundle)
 
-    embed = commands.add_parser("embed", help="print the script tag for a page, with its integrity")
+    package = commands.add_parser("package", help="make the npm package (source checkouts only)")
+    package.add_argument("--out", type=Path, default=Path("dist"), help="folder for the tarball (default dist)")
+    package.set_defaults(run=_package)
+
+    embed = commands.add_parser(
+        "embed", help="print what a page needs: the script tag with its integrity, or another form"
+    )
+    embed.add_argument("--form", choices=["tag", "module", "npm", "worker"], default="tag", help="(default tag)")
     embed.add_argument("--tracker", metavar="URL", help="where pages reach this tracker (default: where it listens)")
     embed.add_argument("--site", metavar="ID", default="", help="the page's site, where the tracker admits by site")
+    embed.add_argument(
+        "--content", metavar="NAME", default="", help="names the page's content, where its URL would not do"
+    )
+    embed.add_argument("--token", metavar="TOKEN", default="", help="lets the page's viewers in (`peerpool token`)")
+    embed.add_argument("--worker", metavar="PATH", default="", help="the site's service worker, for media elements")
     embed.add_argument("--consent", action="store_true", help="nothing is shared before PeerPool.consent(true)")
+    embed.add_argument("--no-intercept", action="store_true", help="share what known players load, and nothing else")
+    embed.add_argument("--check", action="store_true", help="fail unless the tracker is there and serves this build")
     embed.add_argument("--config", type=Path, help="settings file (default ./peerpool.toml if there is one)")
     embed.set_defaults(run=_embed)
 
-    constants = commands.add_parser("constants", help="render the constants for JavaScript (source checkouts only)")
-    what = constants.add_mutually_exclusive_group(required=True)
-    what.add_argument("--write", action="store_true", help=f"write {CONSTANTS_JS}")
-    what.add_argument("--check", action="store_true", help=f"fail when {CONSTANTS_JS} is not what would be written")
-    constants.set_defaults(run=_constants)
-    return parser
+    generated: dict[str, tuple[Path, str, Callable[[Path], str]]] = {
+        "constants": (CONSTANTS_JS, "the constants for JavaScript", lambda _: render_constants()),
+        "options": (OPTIONS_MD, "the page of the library's options", render_options),
+    }
+    for name, (path, what, render) in generated.items():
+        command = commands.add_parser(name, help=f"render {what} (source checkouts only)")
+        choice = command.add_mutually_exclusive_group(required=True)
+        choice.add_argument("--write", action="store_true", help=f"write {path}")
+        choice.add_argument("--check", action="store_true", help=f"fail when {path} is not what would be written")
+        command.set_defaults(run=_generate, command=name, path=path, render=render)
 
 
 def _serve(args: argparse.Namespace) -> int:
@@ -120,7 +165,14 @@ def _serve(args: argparse.Namespace) -> int:
     from peerpool.server import make_server, within  # noqa: PLC0415
     from peerpool.settings import load_settings  # noqa: PLC0415
 
-    overrides = {"host": args.host, "port": args.port, "redis_url": args.redis}
+    overrides = {
+        "host": args.host,
+        "port": args.port,
+        "redis_url": args.redis,
+        "stun_port": args.stun_port,
+        "stun_alternate_port": args.stun_port and args.stun_port + 1,  # 0, where the system chooses, stays 0
+        "stun": False if args.no_stun else None,
+    }
     settings = load_settings(args.config, overrides=overrides)
     app = create_app(settings)
     open_files = _raise_file_limit()
@@ -129,15 +181,27 @@ def _serve(args: argparse.Namespace) -> int:
     hub.max_connections = min(settings.max_connections, room)
     server = make_server(app, settings, hub, limits)
     listener = _listen(settings.host, settings.port)
+    stun = app.state.stun
+    if stun is not None:
+        stun.bind()  # now, for the error that names a port in use is to be one line
     base = _base_url(settings.host, listener.getsockname()[1])
     print(f"Media PeerPool {__version__}")
     print(f"  demo      {base}/demo")
     print(f"  script    {base}/peerpool.js")
     print(f"  tracker   {base.replace('http', 'ws', 1)}/signal   (WebTorrent clients: /announce)")
+    print(f"  stun      {_stun_summary(stun)}")
     print(f"  capacity  {hub.max_connections} WebSockets ({open_files} open files allowed)")
     print(f"  access    {_access(settings, hub.tracker.gate)}", flush=True)
     server.run(sockets=[listener])
     return 0 if server.started else EXIT_FAILED
+
+
+def _stun_summary(stun: StunServer | None) -> str:
+    if stun is None:
+        return "off"
+    port, alternate_port = stun.bind()
+    where = "   (this machine only: set stun_listen for others)" if stun.is_local else ""
+    return f"UDP ports {port} and {alternate_port}{where}"
 
 
 def _access(settings: Settings, gate: Gate | None) -> str:
@@ -213,6 +277,33 @@ def _geoip_check(args: argparse.Namespace) -> int:
     return 0
 
 
+def _ice_check(args: argparse.Namespace) -> int:
+    from peerpool.ice_advice import Finding  # noqa: PLC0415
+    from peerpool.ice_check import check, parse_endpoint, stun_targets, turn_targets  # noqa: PLC0415
+    from peerpool.settings import load_settings  # noqa: PLC0415
+    from peerpool.turn import Turn, read_secret  # noqa: PLC0415
+
+    if args.stun or args.turn:
+        stun_servers = [parse_endpoint(text) for text in args.stun or ()]
+        secret = read_secret(args.secret_file) if args.secret_file else args.secret or ""
+        turn_servers = turn_targets(args.turn or (), secret)
+    else:
+        settings = load_settings(args.config)
+        stun_servers = stun_targets(settings)
+        services = Turn(settings).plan.services
+        turn_servers = [target for one in services for target in turn_targets(one.urls, one.secret())]
+
+    wrong = 0
+
+    def say(finding: Finding) -> None:
+        nonlocal wrong
+        wrong += bool(finding.advice)
+        print("\n".join(finding.lines()), flush=True)
+
+    asyncio.run(check(stun_servers, turn_servers, say))
+    return EXIT_FAILED if wrong else 0
+
+
 def _bundle(args: argparse.Namespace) -> int:
     root = _require_checkout()
     manifest = bundle.build(root)
@@ -226,28 +317,56 @@ def _bundle(args: argparse.Namespace) -> int:
     return 0
 
 
+def _package(args: argparse.Namespace) -> int:
+    from peerpool.npm_package import pack, write_package  # noqa: PLC0415
+
+    root = _require_checkout()
+    with tempfile.TemporaryDirectory() as folder:
+        package = Path(folder) / "package"
+        write_package(root, package)
+        tarball = pack(package, args.out)
+    print(f"{tarball.stat().st_size:>9} bytes  {tarball}")
+    return 0
+
+
 def _embed(args: argparse.Namespace) -> int:
-    from peerpool.embed import script_tag  # noqa: PLC0415
+    from peerpool.embed import FORMS, Embedding, check_tracker  # noqa: PLC0415
     from peerpool.settings import load_settings  # noqa: PLC0415
 
     tracker = args.tracker
     if tracker is None:
         settings = load_settings(args.config)
         tracker = _base_url(settings.host, settings.port)
+    page = Embedding(
+        tracker,
+        site=args.site,
+        content=args.content,
+        token=args.token,
+        worker=args.worker,
+        asks_consent=args.consent,
+        intercepts=not args.no_intercept,
+    )
     root = bundle.find_checkout()
     manifest = bundle.build(root) if root is not None and bundle.is_stale(root) else bundle.load_manifest()
-    print(script_tag(manifest, tracker, args.site, asks_consent=args.consent))
+    if page.tracker.startswith("http:") and not re.match(r"http://(localhost|127\.|\[::1\])", page.tracker):
+        print(
+            "peerpool: pages on https may not load from http: put a proxy with TLS before the tracker", file=sys.stderr
+        )
+    if args.check:
+        check_tracker(manifest["peerpool.js"], page.tracker)
+    print(FORMS[args.form](manifest, page))
     return 0
 
 
-def _constants(args: argparse.Namespace) -> int:
-    path = _require_checkout() / CONSTANTS_JS
-    text = render_constants()
+def _generate(args: argparse.Namespace) -> int:
+    root = _require_checkout()
+    path = root / args.path
+    text = args.render(root)
     if args.write:
         path.write_text(text, encoding="utf-8")
         return 0
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        print(f"peerpool: {CONSTANTS_JS} has drifted: run `peerpool constants --write`", file=sys.stderr)
+        print(f"peerpool: {args.path} has drifted: run `peerpool {args.command} --write`", file=sys.stderr)
         return EXIT_FAILED
     return 0
 

@@ -319,7 +319,9 @@ class DirectProtocol(asyncio.Protocol):
             return _denial(*refusal)
         headers = {"Sec-WebSocket-Protocol": dialect.subprotocol} if dialect.subprotocol else {}
         response = WSUpgradeResponse.create_101_response(headers)
-        handshake = handshake_of(upgrade.headers.getall("Origin", []), address)
+        forwarded = upgrade.headers.getall("X-Forwarded-Host", []) if self.trusted.trusts(nearest) else []
+        hosts = [*forwarded, *upgrade.headers.getall("Host", [])]
+        handshake = handshake_of(upgrade.headers.getall("Origin", []), address, hosts)
         return WSUpgradeResponseWithListener(
             response, DirectSocket(self.hub, self.turn, dialect, place, self._connections, handshake=handshake)
         )

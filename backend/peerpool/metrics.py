@@ -26,12 +26,14 @@ from peerpool import __version__
 from peerpool.core.inspection import site_counts
 from peerpool.core.limits import MS_PER_S
 from peerpool.core.nodes import sum_of
+from peerpool.core.reachability import Mapping
 from peerpool.core.state import RTT_ERROR_BOUNDS, TRACKER_RTT_BOUNDS_MS
 from peerpool.core.swarm import Family
 from peerpool.signalling import Hub
 
 if TYPE_CHECKING:
     from peerpool.bus import Bus
+    from peerpool.stun import StunServer
     from peerpool.watcher import Watcher
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -64,6 +66,7 @@ class TrackerCollector(Collector):
             ("slow_readers", "Connections cut because their client did not read", self._hub.slow_readers),
             ("accusations", "Accusations of members by neighbours that counted", totals.accusations),
             ("bans", "Members sent away because neighbours accused them", totals.bans),
+            ("turn_credentials", "Times that a member was given credentials for TURN", totals.turn_credentials),
             ("client_reported_stalls", "Stalls, as clients claim", totals.reported_stalls),
         ):
             yield CounterMetricFamily(f"peerpool_{name}", text, value)
@@ -95,6 +98,7 @@ class TrackerCollector(Collector):
             totals.bytes_by_origin,
         )
         yield from self._groups()
+        yield from self._nats()
         yield _histogram(
             "peerpool_client_reported_tracker_rtt_seconds",
             "Round trips of clients to this tracker, as they claim",
@@ -102,6 +106,22 @@ class TrackerCollector(Collector):
             totals.tracker_rtts,
             totals.tracker_rtts_ms / MS_PER_S,
         )
+
+    def _nats(self) -> Iterator[Metric]:
+        """Yield what members say of their NATs, and what came of attempts to connect without a relay."""
+        reachability = self._hub.tracker.reachability
+        members = GaugeMetricFamily(
+            "peerpool_nat_members", "Members by how their NAT maps, as they claim", labels=["mapping"]
+        )
+        for mapping in Mapping:
+            members.add_metric([mapping.name.lower()], reachability.members[mapping])
+        yield members
+        text = "Attempts to connect without a relay, by both NATs, as clients claim"
+        attempts = CounterMetricFamily("peerpool_attempts", text, labels=["mappings", "outcome"])
+        for (low, high, connected), count in sorted(reachability.totals.items()):
+            names = f"{low.name.lower()}, {high.name.lower()}"
+            attempts.add_metric([names, "connected" if connected else "failed"], count)
+        yield attempts
 
     def _groups(self) -> Iterator[Metric]:
         """Yield what tells those who share from those of the sites' holdouts, who never do."""
@@ -150,6 +170,18 @@ class WatchCollector(Collector):
         yield _labelled("peerpool_watch_answers", text, "answer", self._watcher.answers)
 
 
+class StunCollector(Collector):
+    """Reads the STUN server."""
+
+    def __init__(self, stun: StunServer) -> None:
+        self._stun = stun
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric."""
+        text = "STUN datagrams by what came of them"
+        yield _labelled("peerpool_stun_requests", text, "outcome", self._stun.outcomes)
+
+
 def _histogram(
     name: str, text: str, bounds: Sequence[float], counts: Sequence[int], total: float | None
 ) -> HistogramMetricFamily:
@@ -168,14 +200,18 @@ def _labelled(name: str, text: str, label: str, counts: dict[str, int]) -> Count
 class Metrics:
     """The two endpoints."""
 
-    def __init__(self, hub: Hub, bus: Bus | None = None, watcher: Watcher | None = None) -> None:
-        """`bus` is where other nodes are heard, `watcher` what follows streams, if there are to be any."""
+    def __init__(
+        self, hub: Hub, bus: Bus | None = None, watcher: Watcher | None = None, stun: StunServer | None = None
+    ) -> None:
+        """`bus` is where other nodes are heard, `watcher` what follows streams, `stun` what answers it, if any."""
         self._hub = hub
         self._bus = bus
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(TrackerCollector(hub))
         if watcher is not None:
             self._registry.register(WatchCollector(watcher))
+        if stun is not None:
+            self._registry.register(StunCollector(stun))
 
     async def serve_prometheus(self, _request: Request) -> Response:
         """Answer /metrics."""

@@ -24,6 +24,7 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
         "media-src * blob:",
         "worker-src 'self' blob:",
         "img-src 'self' data:",
+        "font-src data:",  # video.js has its icons in its style sheet
         "base-uri 'none'",
         "form-action 'self'",
         "frame-ancestors 'self'",
@@ -34,6 +35,14 @@ PERMISSIONS_POLICY: Final = ", ".join(
     f"{feature}=()"
     for feature in ("bluetooth", "display-capture", "geolocation", "hid", "midi", "payment", "serial", "usb")
 )
+# Name -> how it is called, what it plays, and its script.
+PLAYERS: Final = {
+    "hls": ("hls.js", "HLS", "hls.min.js"),
+    "shaka": ("Shaka Player", "HLS, DASH", "shaka.js"),
+    "dash": ("dash.js", "DASH", "dash.js"),
+    "videojs": ("video.js", "HLS, DASH", "video.js"),
+    "video": ("the browser alone", "MP4, by the service worker", ""),
+}
 # Longer ones are nobody's stream or name.
 SRC_MAX_CHARS: Final = 4096
 NAME_MAX_CHARS: Final = 100
@@ -60,8 +69,15 @@ class Pages:
     async def serve_demo(self, request: Request) -> Response:
         """Answer /demo. `script=off` leaves the library out, to compare with plain playback."""
         query = request.query_params
+        asked = query.get("src") or ""
+        src = _web_url(asked or self._settings.demo_src)
+        chosen = query.get("player") or ""
         html = self._env.get_template("demo.html").render(
-            src=_web_url(query.get("src") or self._settings.demo_src),
+            src=src,
+            is_refused=bool(asked and not src),
+            chosen=chosen if chosen in PLAYERS else "",
+            player=chosen if chosen in PLAYERS else _player_of(src),
+            players=PLAYERS,
             name=query.get("name", "")[:NAME_MAX_CHARS],
             has_script=query.get("script") != "off",
             streams=self._settings.demo_streams,
@@ -81,6 +97,14 @@ def _web_url(src: str) -> str:
         return ""
     is_web = parts.scheme in ("http", "https") and parts.netloc != "" and src.isprintable()
     return src if is_web and len(src) <= SRC_MAX_CHARS else ""
+
+
+def _player_of(src: str) -> str:
+    """Return the player for a stream whose viewer has chosen none: by how its path ends."""
+    path = urlsplit(src).path.lower()
+    if path.endswith(".mpd"):
+        return "dash"
+    return "video" if path.endswith((".mp4", ".m4v", ".mov", ".webm")) else "hls"
 
 
 def _template_folder() -> Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -42,6 +42,26 @@ class WatchedStream(Struct, frozen=True, forbid_unknown_fields=True):
     origins: list[str] = field(default_factory=list)
 
 
+TurnUrl = Annotated[str, Meta(pattern=r"^turns?:[A-Za-z0-9._\-\[\]:]{1,260}(\?transport=(udp|tcp))?\Z")]
+# ISO 3166-1 alpha-2; AF AN AS EU NA OC SA.
+RegionCode = Annotated[str, Meta(pattern=r"^[A-Za-z]{2}\Z")]
+
+
+class TurnServer(Struct, frozen=True, forbid_unknown_fields=True):
+    """A TURN service that takes credentials made from a secret, as coturn's `use-auth-secret` does (docs/nat.md)."""
+
+    urls: Annotated[list[TurnUrl], Meta(min_length=1, max_length=8)]
+    # Its static-auth-secret, or a file with it, which is read again when it changes.
+    secret: str = ""
+    secret_file: str = ""
+    # Viewers it is meant for; without either those for whom there is no other.
+    countries: list[RegionCode] = field(default_factory=list)
+    continents: list[RegionCode] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return f"TurnServer(urls={self.urls})"  # without its secret
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What an operator can set."""
 
@@ -53,9 +73,28 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     max_connections: Annotated[int, Meta(ge=1, le=1_000_000)] = 20_000
     # WebSockets at once from one address (IPv4) or /64 (IPv6); a provider may have thousands of viewers behind one.
     max_connections_per_address: Annotated[int, Meta(ge=1, le=1_000_000)] = 5_000
-    # RTCIceServer objects given to native clients. Empty: peers find each other only by their own addresses, so on the
-    # Internet name a STUN server here. None is the default because it would see every viewer's address.
+    # Answer STUN requests on UDP, by which viewers behind NATs learn their public address. Without it and without
+    # `ice_servers` peers find each other only by the addresses of their own machines.
+    stun: bool = True
+    # UDP port; 0 lets the system choose one. 3478 is IANA's for STUN.
+    stun_port: Annotated[int, Meta(ge=0, le=65_535)] = 3478
+    # A second port of the same address: a NAT that maps a viewer differently for it is one of the hard ones.
+    stun_alternate_port: Annotated[int, Meta(ge=0, le=65_535)] = 3479
+    # Addresses to answer STUN on; empty: `host`. 0.0.0.0 is every interface, of IPv6 too.
+    stun_listen: list[str] = field(default_factory=list)
+    # Names or addresses under which clients reach STUN here; empty: the one under which their page reached the tracker.
+    public_hosts: Annotated[list[str], Meta(max_length=2)] = field(default_factory=list)
+    # RTCIceServer objects of others, given to native clients behind our own. Whoever runs them sees viewers' addresses.
     ice_servers: list[dict[str, Any]] = field(default_factory=list)
+    # TURN services, which carry what cannot be connected otherwise. They cost bandwidth: docs/nat.md.
+    turn: list[TurnServer] = field(default_factory=list)
+    # off: nobody is told of them. fallback: for pairs that do not connect otherwise. only: for every connection, so
+    # that viewers never see each other's addresses.
+    turn_policy: Literal["off", "fallback", "only"] = "fallback"
+    # Seconds for which credentials are good; members get new ones before that.
+    turn_ttl_s: Annotated[int, Meta(ge=60, le=604_800)] = 43_200
+    # Most that a member is to have relayed, in kbit/s: a rendition of middling quality.
+    turn_member_kbps: Annotated[int, Meta(ge=64, le=1_000_000)] = 2_000
     # Manifest the demo page plays when its URL has no `src`.
     demo_src: str = ""
     # Quick links on the demo page.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -21,6 +22,7 @@ from starlette.websockets import WebSocket
 
 from peerpool.core.constants import CLOSE_UNSUPPORTED_DATA
 from peerpool.core.errors import HostileFrame, TheirError
+from peerpool.core.ice import host_in
 from peerpool.core.places import NOWHERE, Place
 from peerpool.core.sites import MAX_ORIGIN_CHARS
 from peerpool.core.state import NO_HANDSHAKE, Close, Command, Forward, Handshake, Send
@@ -70,10 +72,14 @@ def nowhere(_address: str) -> Place:
     return NOWHERE
 
 
-def handshake_of(origins: Sequence[str], address: str) -> Handshake:
-    """Return what admission rules may ask of a handshake; who has no origin, several, or a long one has none."""
+def handshake_of(origins: Sequence[str], address: str, hosts: Sequence[str] = ()) -> Handshake:
+    """Return what is asked of a handshake later; who has no origin, several, or a long one has none.
+
+    `hosts` are headers that say under which name the tracker was reached, the one to be believed first.
+    """
     is_one = len(origins) == 1 and len(origins[0]) <= MAX_ORIGIN_CHARS
-    return Handshake(origins[0] if is_one else "", address)
+    # Thousands of sockets have the same: one string is kept for all.
+    return Handshake(origins[0] if is_one else "", address, sys.intern(host_in(hosts[0])) if hosts else "")
 
 
 def _nowhere_else(_command: Forward) -> None:
@@ -225,8 +231,11 @@ class SocketEndpoint:
             await _deny(socket, *refusal)
             return
         await socket.accept(self._dialect.subprotocol)
-        origins = [value.decode("latin-1") for name, value in scope["headers"] if name == b"origin"]
-        await self._serve(scope, receive, send, place, handshake_of(origins, address))
+        # uvicorn names the port 0 where it took the address from a trusted proxy's header.
+        is_forwarded = client is not None and client[1] == 0
+        hosts = _headers(scope, b"x-forwarded-host") * is_forwarded + _headers(scope, b"host")
+        handshake = handshake_of(_headers(scope, b"origin"), address, hosts)
+        await self._serve(scope, receive, send, place, handshake)
 
     async def _serve(self, scope: Scope, receive: Receive, send: AsgiSend, place: Place, handshake: Handshake) -> None:
         is_aborted = False
@@ -254,6 +263,10 @@ class SocketEndpoint:
                 raise
         finally:
             self._hub.closed(connection_id)
+
+
+def _headers(scope: Scope, name: bytes) -> list[str]:
+    return [value.decode("latin-1") for header, value in scope["headers"] if header == name]
 
 
 async def _deny(socket: WebSocket, status: int, text: str) -> None:

@@ -11,6 +11,7 @@ from peerpool.core import constants as c
 from peerpool.core import messages as m
 from peerpool.core.admission import OFF_RETRY_MS, Claims, Gate, SpentTokens
 from peerpool.core.errors import Full, Unauthorized
+from peerpool.core.ice import Ice, TurnPlan, TurnService
 from peerpool.core.identity import content_id
 from peerpool.core.limits import Limits
 from peerpool.core.seats import Group
@@ -41,9 +42,9 @@ def verify(token: str, _site: str, secrets: Sequence[str]) -> Claims:
 
 
 def tracker(*sites: Site, **options: Any) -> Driver:
-    limits = options.pop("limits", None)
+    limits, ice = options.pop("limits", None), options.pop("ice", None)
     gate = Gate(verify, sites or [site()], limits=limits, **options)
-    return Driver(limits, gate=gate)
+    return Driver(limits, gate=gate, ice=ice)
 
 
 def join(driver: Driver, handshake: Handshake = PAGE, **fields: Any) -> int:
@@ -151,20 +152,23 @@ def test_sharing_that_is_off_is_said_with_a_time_to_ask_again() -> None:
 
 
 def test_the_holdout_only_reports() -> None:
-    driver = tracker(site(holdout_percent=50))
+    turn = TurnPlan([TurnService(["turn:turn.example"], lambda: "s")], lambda: 0.0)
+    driver = tracker(site(holdout_percent=50), ice=Ice(turn=turn))
     sessions = [f"{n:016x}" for n in range(40)]
     sockets = [join(driver, session=session) for session in sessions]
     held_out = [one for one in sockets if driver.last(one, m.Welcome).sharing is False]
     sharing = [one for one in sockets if driver.last(one, m.Welcome).sharing is UNSET]
     assert len(held_out) + len(sharing) == 40
     assert min(len(held_out), len(sharing)) > 5
+    assert all(driver.last(one, m.Welcome).relay is UNSET for one in held_out)
+    assert all(driver.last(one, m.Welcome).relay is not UNSET for one in sharing)
     shown = {one for socket in sockets for one in driver.last(socket, m.Welcome).neighbours}
     assert not shown & {driver.last(one, m.Welcome).peer for one in held_out}
     quiet, loud = held_out[0], sharing[0]
-    driver.say(quiet, m.Report(0, 7, 0, 0, 1), m.Want(3), m.Offer(driver.last(loud, m.Welcome).peer, "sdp"))
+    driver.say(quiet, m.Report(0, 7, 0, 0, 1), m.Want(3), m.Ice(), m.Offer(driver.last(loud, m.Welcome).peer, "sdp"))
     driver.say(loud, m.Offer(driver.last(quiet, m.Welcome).peer, "sdp"), m.Report(5, 6, 0, 0, 0))
     assert driver.last(loud, m.Gone)
-    assert [one.code for one in driver.inboxes[quiet] if isinstance(one, m.Error)] == [c.ERROR_NOT_JOINED] * 2
+    assert [one.code for one in driver.inboxes[quiet] if isinstance(one, m.Error)] == [c.ERROR_NOT_JOINED] * 3
     totals = driver.tracker.totals
     assert (totals.holdout.reported_bytes["cdn"], totals.holdout.stalls) == (7, 1)
     assert (totals.reported_bytes["cdn"], totals.reported_bytes["peer"]) == (6, 5)

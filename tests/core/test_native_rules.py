@@ -10,6 +10,7 @@ from peerpool.core import constants as c
 from peerpool.core import messages as m
 from peerpool.core.coordinates import beside, predicted_rtt_ms
 from peerpool.core.errors import BadFrame, HostileFrame, Unauthorized
+from peerpool.core.ice import Ice
 from peerpool.core.limits import Limits, Rate
 from peerpool.core.places import Place
 from peerpool.core.state import Admission
@@ -22,7 +23,7 @@ NOBODY = "f" * c.PEER_ID_HEX_CHARS
 
 
 def test_join_is_welcomed_with_an_id_and_the_members_before_it() -> None:
-    driver = Driver(ice_servers=[{"urls": "stun:stun.example"}])
+    driver = Driver(ice=Ice([{"urls": "stun:stun.example"}]))
     _, first = driver.join()
     second, _ = driver.join()
     welcome = driver.last(second, m.Welcome)
@@ -163,6 +164,18 @@ def test_ping_needs_no_membership() -> None:
     assert driver.take(connection) == [m.Pong()]
 
 
+def test_what_came_through_turn_is_not_counted_as_of_peers() -> None:
+    driver = Driver()
+    sender, sender_id = driver.join()
+    receiver, _ = driver.join()
+    report = m.Report(100, 0, 0, 1, 0, far_bytes=90, relayed_bytes=30, received={sender_id: 100})
+    driver.say(receiver, report, m.Report(5, 0, 0, 1, 0, relayed_bytes=2**40))
+    totals = driver.tracker.totals
+    assert totals.reported_bytes == {"peer": 70, "far": 70, "relayed": 35, "cdn": 0, "sent": 0}
+    assert sum(totals.bytes_by_origin.values()) == 70
+    del sender
+
+
 def test_want_gives_others_than_those_excepted() -> None:
     driver = Driver()
     ids = [driver.join()[1] for _ in range(5)]
@@ -184,7 +197,7 @@ def test_reports_add_up() -> None:
     driver = Driver()
     connection, _ = driver.join()
     driver.say(connection, m.Report(5, 7, 11, 3, 1, far_bytes=2), m.Report(5, 7, 11, 3, 0))
-    assert driver.tracker.totals.reported_bytes == {"peer": 10, "far": 2, "cdn": 14, "sent": 22}
+    assert driver.tracker.totals.reported_bytes == {"peer": 10, "far": 2, "relayed": 0, "cdn": 14, "sent": 22}
     assert driver.tracker.totals.reported_stalls == 1
 
 
@@ -589,3 +602,55 @@ def test_a_site_s_number_is_told_only_where_it_is_a_cluster() -> None:
     assert welcome.cluster == welcome.cells[-1]
     driver.wait(5)
     assert driver.last(office[0], m.Hint).cluster == welcome.cluster
+
+
+def told_nats(driver: Driver, *mappings: str) -> list[tuple[int, str]]:
+    """Members on lines of their own whose NATs are known."""
+    found = []
+    for number, mapping in enumerate(mappings):
+        connection, peer = driver.join(place=Place(site=f"line {number}"), want=0)
+        driver.say(connection, m.Nat(mapping))  # type: ignore[arg-type]
+        found.append((connection, peer))
+    return found
+
+
+def test_whom_nats_part_are_not_introduced() -> None:
+    driver = Driver()
+    told_nats(driver, "dependent", "blocked", "none", "independent")
+    hard, _ = driver.join(place=Place(site="line 0"))  # known by its line
+    welcome = driver.last(hard, m.Welcome)
+    assert len(welcome.neighbours) == 3  # not the blocked one; its own line's is on its network
+
+
+def test_an_offer_without_hope_is_declined_at_once_but_not_one_by_a_relay() -> None:
+    driver = Driver()
+    (one, _), (other, other_peer) = told_nats(driver, "dependent", "dependent")
+    driver.say(one, m.Offer(other_peer, "sdp"))
+    assert driver.last(one, m.DeclineFrom) == m.DeclineFrom(other_peer, "nat")
+    assert not [message for message in driver.take(other) if isinstance(message, m.OfferFrom)]
+    driver.say(one, m.Offer(other_peer, "sdp", relay=True))
+    assert driver.last(other, m.OfferFrom).sdp == "sdp"
+    driver.take(one)
+    driver.say(one, m.Nat("dependent"))  # said again, it changes nothing for what goes by a relay
+    assert [message for message in driver.take(one) if isinstance(message, m.DeclineFrom)] == []
+
+
+def test_attempts_end_when_a_nat_turns_out_to_leave_no_hope() -> None:
+    driver = Driver()
+    (one, one_peer), (other, other_peer) = told_nats(driver, "independent", "dependent")
+    driver.say(one, m.Offer(other_peer, "sdp"))
+    driver.say(one, m.Nat("dependent"))
+    assert driver.last(one, m.DeclineFrom) == m.DeclineFrom(other_peer, "nat")
+    assert driver.last(other, m.DeclineFrom) == m.DeclineFrom(one_peer, "nat")
+
+
+def test_attempts_count_that_were_answered_only() -> None:
+    driver = Driver()
+    (one, one_peer), (other, other_peer), (_, third_peer) = told_nats(driver, "independent", "dependent", "dependent")
+    driver.say(one, m.Offer(other_peer, "sdp"))
+    driver.say(other, m.Answer(one_peer, "sdp"))
+    driver.say(one, m.Offer(third_peer, "sdp"))
+    attempts = {other_peer: False, third_peer: True, NOBODY: True, one_peer: True}
+    driver.say(one, m.Report(0, 0, 0, 0, 0, attempts=attempts))
+    totals = driver.tracker.reachability.totals
+    assert [(key[2], count) for key, count in totals.items()] == [(False, 1)]

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from peerpool.core.errors import Malformed
 from peerpool.core.identity import (
+    KIND_INIT,
     canonical_file,
     canonical_track,
     content_id,
@@ -112,7 +113,9 @@ def our_names(playlists: Playlists) -> dict[str, Any]:
             start, end = ("" if edge is None else edge for edge in segment.at[1:])
             name = segment.name
             key = f"{name.track_hex} {segment.at.url.href} {start}-{end}"
-            found[key] = f"{name.kind}/{name.discontinuity}/{name.number}"
+            # A range that is an init segment too stays what it was, as in the table; both have a record each.
+            if name.kind != KIND_INIT or key not in found:
+                found[key] = f"{name.kind}/{name.discontinuity}/{name.number}"
     return {"content": content_name(playlists[0][0]), "found": found}
 
 
@@ -164,9 +167,10 @@ def test_every_name_is_the_shipped_table_s() -> None:
     assert all(one["found"] for one in ours)
 
 
+# m3u8-parser keeps renditions in objects, by name: one called as no property can be is not listed, and so not shared.
 texts = st.text(
     st.characters(blacklist_categories=["C", "Zl", "Zp"], blacklist_characters='"\x85'), min_size=1, max_size=12
-)
+).filter(lambda text: text != "__proto__")
 paths = st.text(st.sampled_from("ab .%2eE/\\é'{}|~[]`<>+&=;,@!$()*"), min_size=1, max_size=14).map(
     lambda text: f"p{text}q"
 )

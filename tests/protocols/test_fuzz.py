@@ -24,11 +24,12 @@ JSON_VALUES = st.recursive(
 )
 HEX = st.text("0123456789abcdef", min_size=16, max_size=40)
 NATIVE_TYPES = [
-    "join", "offer", "answer", "candidate", "decline", "want", "report", "accuse", "ping", "leave", "welcome", "",
+    "join", "offer", "answer", "candidate", "decline", "want", "report", "accuse", "ice", "ping", "leave", "welcome",
+    "",
 ]  # fmt: skip
 NATIVE_FIELDS = [
     "content", "session", "token", "want", "to", "sdp", "candidate", "mid", "line", "count", "except",
-    "peer_bytes", "cdn_bytes", "sent_bytes", "neighbours", "stalls", "far_bytes", "rtts", "holdings",
+    "peer_bytes", "cdn_bytes", "sent_bytes", "neighbours", "stalls", "far_bytes", "relayed_bytes", "rtts", "holdings",
     "site", "name", "peer",
 ]  # fmt: skip
 TORRENT_FIELDS = [

@@ -20,7 +20,8 @@
         |-- ListenError            the address is in use or not ours
         |-- BundleError            the browser library is missing or cannot be built
         |-- KeyFileError           a signing key cannot be read, made or trusted to be secret
-        `-- SignError              a folder cannot be signed
+        |-- SignError              a folder cannot be signed
+        `-- TrackerCheckError      the tracker that pages are to load from is not there, or has another build
 
 Each TheirError knows its `code` on the wire (docs/wire-protocol.md, section 2).
 """
@@ -142,3 +143,7 @@ class KeyFileError(OurError):
 
 class SignError(OurError):
     """A folder cannot be signed as it is."""
+
+
+class TrackerCheckError(OurError):
+    """The tracker that pages are to load from is not there, or has another build."""

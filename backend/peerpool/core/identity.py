@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -15,6 +16,8 @@ KIND_FILE: Final = 3
 TRACK_KEYS: Final = (
     "type", "codecs", "resolution", "frame_rate", "language", "channels", "name", "bandwidth", "group",
 )  # fmt: skip
+# Tokens in the path that CDNs take away before they look for the file: Akamai's and bunny.net's.
+_PATH_TOKEN: Final = re.compile(r"/(?:hdn(?:ts|tl|ea)|bcdn_token)=[^/]*(?=/)")
 # What `String.prototype.trim` takes away, which is not what `str.strip` does.
 _JS_SPACE: Final = "\t\n\v\f\r \u00a0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(
     map(chr, range(0x2000, 0x200B))
@@ -24,7 +27,7 @@ _JS_SPACE: Final = "\t\n\v\f\r \u00a0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff"
 def content_name(manifest_url: str) -> str:
     """Return the name of a content that the page gave none: host and path of its manifest. Raises Malformed."""
     url = parse(manifest_url)
-    return url.host + url.path
+    return url.host + _without_tokens(url.path)
 
 
 def content_id(name: str) -> str:
@@ -57,7 +60,7 @@ def track_id(description: Mapping[str, str]) -> str:
 
 def init_number(url: Url, offset: int) -> int:
     """Return the number of an init segment, whose byte range begins at `offset` (0 without one)."""
-    return int.from_bytes(hashlib.sha256(f"{url.path}@{offset}".encode()).digest()[:4], "big")
+    return int.from_bytes(hashlib.sha256(f"{_without_tokens(url.path)}@{offset}".encode()).digest()[:4], "big")
 
 
 def canonical_file(size_bytes: int, etag: str | None, modified_s: int | None) -> str:
@@ -70,6 +73,10 @@ def file_track_id(size_bytes: int, etag: str | None, modified_s: int | None) -> 
     """Return the track id of a file's blocks, 16 hex digits."""
     line = canonical_file(size_bytes, etag, modified_s)
     return hashlib.sha256(f"{c.PROTOCOL}:file:{line}".encode()).hexdigest()[: c.TRACK_ID_HEX_CHARS]
+
+
+def _without_tokens(path: str) -> str:
+    return _PATH_TOKEN.sub("", path)
 
 
 def _sorted_codecs(text: str) -> str:

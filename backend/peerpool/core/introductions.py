@@ -163,7 +163,8 @@ def introduce(state: State, member: Member, count: int, excluded: Collection[str
             missing = most - len(chosen)
             if missing > 0:
                 unwanted = {member.peer_id, *excluded, *(other.peer_id for other in chosen)}
-                chosen += circle.draw(missing, member.swarm, unwanted, state.rng)
+                known = circle.draw(missing, member.swarm, unwanted, state.rng)
+                chosen += [other for other in known if not state.reachability.is_hopeless(member, other)]
     for circle in circles:
         circle.known.update(dict.fromkeys([other.peer_id for other in chosen]))
     for other in chosen:

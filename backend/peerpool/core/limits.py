@@ -81,6 +81,8 @@ class Limits:
     # Lines of a swarm without members whose acquaintances are remembered for an hour, 1 to 4 KiB each: of a swarm of
     # 2,000 in which everybody stays for ten minutes, all. Coming again is no way to be introduced to others.
     max_empty_lines: int = 20_000
+    # Lines whose NAT is remembered, about 300 bytes each: those of a large audience, so that who comes again is known.
+    max_nat_lines: int = 50_000
     # Refused messages in a row before the socket is closed: a client that ignores `rate_limited`.
     max_rate_strikes: int = 100
     # The same where others of its site or swarm took the tokens: twice what a join that offers to 30 members sends.

@@ -50,10 +50,11 @@ class Join(ClientFrame, tag="join", frozen=True, gc=False):
 
 
 class Offer(ClientFrame, tag="offer", frozen=True, gc=False):
-    """An SDP offer for the member `to`."""
+    """An SDP offer for the member `to`; `relay` where the sender will use a TURN server."""
 
     to: PeerId
     sdp: Sdp
+    relay: bool = False
 
 
 class Answer(ClientFrame, tag="answer", frozen=True, gc=False):
@@ -85,6 +86,13 @@ class Want(ClientFrame, tag="want", frozen=True):
     except_: Annotated[list[PeerId], Meta(max_length=c.EXCEPT_MAX)] = field(name="except", default_factory=list)
 
 
+class Nat(ClientFrame, tag="nat", frozen=True, gc=False):
+    """How the sender's NAT maps (RFC 4787 section 4.1), and whether it has a public IPv6 address. Never answered."""
+
+    mapping: Literal["none", "independent", "dependent", "blocked"]
+    ipv6: bool = False
+
+
 class Holding(Struct, frozen=True):
     """What a member holds of one track: runs of segments, and the one its player asked for last."""
 
@@ -96,7 +104,9 @@ class Holding(Struct, frozen=True):
 class Report(ClientFrame, tag="report", frozen=True):
     """Totals since the last report, what is held and how far neighbours are, as the client claims them.
 
-    `far_bytes` is the part of `peer_bytes` that came from outside the cluster, `received` which of them came from whom.
+    `far_bytes` is the part of `peer_bytes` that came from outside the cluster, `relayed_bytes` the part that came
+    through TURN, `received` which of them came from whom. `attempts` are those at connections without a relay that the
+    client offered: whether they came to be.
     """
 
     peer_bytes: ReportedBytes
@@ -105,9 +115,11 @@ class Report(ClientFrame, tag="report", frozen=True):
     neighbours: ReportedCount
     stalls: ReportedCount
     far_bytes: ReportedBytes = 0
+    relayed_bytes: ReportedBytes = 0
     rtts: Annotated[dict[PeerId, RttMs], Meta(max_length=c.NEIGHBOURS_MAX)] = field(default_factory=dict)
     received: Annotated[dict[PeerId, ReportedBytes], Meta(max_length=c.NEIGHBOURS_MAX)] = field(default_factory=dict)
     tracker_rtt_ms: RttMs | None = None
+    attempts: Annotated[dict[PeerId, bool], Meta(max_length=c.WANT_MAX)] = field(default_factory=dict)
     holdings: Annotated[list[Holding], Meta(max_length=c.REPORTED_TRACKS_MAX)] = field(default_factory=list)
 
 
@@ -115,6 +127,10 @@ class Accuse(ClientFrame, tag="accuse", frozen=True, gc=False):
     """The neighbour `peer` sent bytes that are not the content's. Never answered, whether it counts or not."""
 
     peer: PeerId
+
+
+class Ice(ClientFrame, tag="ice", frozen=True, gc=False):
+    """Ask for the servers anew, because the credentials of TURN are soon over."""
 
 
 class Ping(ClientFrame, tag="ping", frozen=True, gc=False):
@@ -125,7 +141,7 @@ class Leave(ClientFrame, tag="leave", frozen=True, gc=False):
     """Forget the member; the socket stays."""
 
 
-ClientMessage = Join | Offer | Answer | Candidate | Decline | Want | Report | Accuse | Ping | Leave
+ClientMessage = Join | Offer | Answer | Candidate | Decline | Want | Nat | Report | Accuse | Ice | Ping | Leave
 
 
 class TrackerFrame(Struct, tag_field="type", frozen=True):
@@ -140,11 +156,23 @@ class Integrity(Struct, frozen=True):
     digests: str = ""
 
 
+class Relay(Struct, frozen=True):
+    """TURN servers (RTCIceServer with credentials) to use when nothing else connects, or only; good for `ttl_ms`.
+
+    No member is to have more than `rate_bps` (bits a second) through them.
+    """
+
+    policy: Literal["fallback", "only"]
+    servers: list[dict[str, Any]]
+    ttl_ms: int
+    rate_bps: int
+
+
 class Welcome(TrackerFrame, tag="welcome", frozen=True):
     """Answer to `join`. `neighbours` best first; `cluster_size` counts the new member too; `cells` loosest first.
 
     `cluster` is that of the cells which is the member's cluster, absent where that is the whole swarm. `sharing` is
-    false for who is in no swarm and only reports, and absent otherwise.
+    false for who is in no swarm and only reports, and absent otherwise. `relay` is absent where there is no TURN.
     """
 
     peer: str
@@ -157,11 +185,19 @@ class Welcome(TrackerFrame, tag="welcome", frozen=True):
     cluster: int | UnsetType = UNSET
     sharing: bool | UnsetType = UNSET
     integrity: Integrity | UnsetType = UNSET
+    relay: Relay | UnsetType = UNSET
 
 
 def cluster_id(cluster: Cell) -> int | UnsetType:
     """Return what names a cluster on the wire: nothing for the whole swarm."""
     return UNSET if cluster.level is Level.WORLD else cluster.id
+
+
+class IceServers(TrackerFrame, tag="ice", frozen=True):
+    """Answer to `ice`: what `welcome` says of them, with new credentials."""
+
+    ice_servers: list[dict[str, Any]]
+    relay: Relay | UnsetType = UNSET
 
 
 class Neighbours(TrackerFrame, tag="neighbours", frozen=True):
@@ -194,9 +230,10 @@ class CandidateFrom(TrackerFrame, tag="candidate", frozen=True):
 
 
 class DeclineFrom(TrackerFrame, tag="decline", frozen=True):
-    """A decline, relayed."""
+    """A decline, relayed; with `why` the tracker's own: both NATs leave no hope without a TURN server."""
 
     from_: str = field(name="from")
+    why: Literal["nat"] | UnsetType = UNSET
 
 
 class Gone(TrackerFrame, tag="gone", frozen=True):

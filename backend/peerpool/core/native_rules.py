@@ -23,8 +23,10 @@ from peerpool.core.identity import content_id
 from peerpool.core.introductions import introduce
 from peerpool.core.limits import MS_PER_S
 from peerpool.core.places import Level
+from peerpool.core.reachability import Mapping as NatMapping
+from peerpool.core.reachability import Nat
 from peerpool.core.relays import accuse, relay
-from peerpool.core.seats import add_bytes
+from peerpool.core.seats import add_bytes, relayed_part
 from peerpool.core.state import (
     RTT_ERROR_BOUNDS,
     TRACKER_RTT_BOUNDS_MS,
@@ -37,6 +39,7 @@ from peerpool.core.swarm import Family, Member, SwarmKey
 
 # Of each place so many are looked at for a coordinate to begin beside: most have one after half a minute.
 MATES_ASKED: Final = 4
+MAPPINGS: Final = {mapping.name.lower(): mapping for mapping in NatMapping}
 
 
 class Rule(NamedTuple):
@@ -92,13 +95,15 @@ def _join(state: State, connection: Connection, member: Member | None, message: 
         message.site or "",
         message.name,
         message.session,
-        *connection.handshake,
+        connection.handshake.origin,
+        connection.handshake.address,
         now,
     )
     joined = state.enter(connection, asked, "", now)
     integrity = _integrity(state, connection, message.content)
+    servers = state.ice.servers(connection.host)
     if joined is None:
-        alone = m.Welcome(state.new_peer_id(asked.key), [], 1, state.ice_servers, sharing=False, integrity=integrity)
+        alone = m.Welcome(state.new_peer_id(asked.key), [], 1, servers, sharing=False, integrity=integrity)
         state.send(connection.id, alone)
         return
     neighbours = _introduce(state, joined, message.want, (), now)
@@ -110,12 +115,26 @@ def _join(state: State, connection: Connection, member: Member | None, message: 
         joined.peer_id,
         neighbours,
         len(cluster),
-        state.ice_servers,
+        servers,
         cells=shown or UNSET,
         cluster=m.cluster_id(cluster),
         integrity=integrity,
+        relay=_relay(state, joined),
     )
     state.send(connection.id, welcome)
+
+
+def _relay(state: State, member: Member) -> m.Relay | UnsetType:
+    """Give `member` credentials for TURN, where there is any."""
+    relay = state.ice.relay(member.peer_id, member.place)
+    if relay is None:
+        return UNSET
+    state.totals.turn_credentials += 1
+    return relay
+
+
+def _ice(state: State, connection: Connection, member: Member, _message: m.Ice, _now: float) -> None:
+    state.send(connection.id, m.IceServers(state.ice.servers(connection.host), _relay(state, member)))
 
 
 def _integrity(state: State, connection: Connection, content: str) -> m.Integrity | UnsetType:
@@ -148,8 +167,15 @@ def _find(state: State, member: Member, peer_id: str) -> Member | None:
 
 def _offer(state: State, _connection: Connection, member: Member, message: m.Offer, now: float) -> None:
     other = _find(state, member, message.to)
-    if other is not None:
+    if other is None:
+        return
+    if not message.relay and state.reachability.is_hopeless(member, other):
+        state.send(member.connection, m.DeclineFrom(other.peer_id, "nat"))
+    else:
         relay(state, member, other, m.OfferFrom(member.peer_id, message.sdp), now)
+        offer = member.live_offer(other.peer_id, now)
+        if offer is not None:
+            offer.has_turn = message.relay
 
 
 def _answer(state: State, _connection: Connection, member: Member, message: m.Answer, now: float) -> None:
@@ -175,6 +201,20 @@ def _want(state: State, connection: Connection, member: Member, message: m.Want,
     state.send(connection.id, m.Neighbours(_introduce(state, member, message.count, message.except_, now)))
 
 
+def _nat(state: State, _connection: Connection, member: Member, message: m.Nat, now: float) -> None:
+    state.reachability.told(member, Nat(MAPPINGS[message.mapping], message.ipv6))
+    if message.mapping in ("none", "independent"):
+        return
+    for peer_id in list(member.sent or ()):  # what it is trying: both need not wait for what will not be
+        other, offer = member.swarm.get(peer_id), member.live_offer(peer_id, now)
+        if other is None or offer is None or offer.has_turn:
+            continue
+        if state.reachability.is_hopeless(member, other):
+            member.forget_offer(peer_id)
+            state.send(member.connection, m.DeclineFrom(other.peer_id, "nat"))
+            state.send(other.connection, m.DeclineFrom(member.peer_id, "nat"))
+
+
 def _report(state: State, connection: Connection, member: Member, message: m.Report, _now: float) -> None:
     if connection.seat is not None:
         connection.seat.counts.add(message)
@@ -187,13 +227,22 @@ def _report(state: State, connection: Connection, member: Member, message: m.Rep
         totals.tracker_rtts[bisect_left(TRACKER_RTT_BOUNDS_MS, message.tracker_rtt_ms)] += 1
         totals.tracker_rtts_ms += message.tracker_rtt_ms
     member.holdings = tuple(message.holdings)
+    _count_attempts(state, member, message.attempts)
     if message.rtts:
         _locate(state, member, message.rtts)
 
 
+def _count_attempts(state: State, member: Member, attempts: Mapping[str, bool]) -> None:
+    """Learn from attempts at those who answered an offer: all others are invented, or were not there."""
+    for peer_id, connected in attempts.items():
+        other = member.swarm.get(peer_id)
+        if other is not None and other is not member and were_connected(member, other):
+            state.reachability.attempted(member, other, connected=connected)
+
+
 def _count_origins(state: State, member: Member, message: m.Report) -> None:
-    """Count what neighbours sent by how near they are; all together no more than came of peers at all."""
-    origins, left_bytes = state.totals.bytes_by_origin, message.peer_bytes
+    """Count what neighbours sent by how near they are; all together no more than came of peers directly."""
+    origins, left_bytes = state.totals.bytes_by_origin, message.peer_bytes - relayed_part(message)
     for peer_id, claimed_bytes in message.received.items():
         sender = member.swarm.find(peer_id)
         if sender is None:
@@ -259,8 +308,10 @@ RULES: Final[dict[type[m.ClientFrame], Rule]] = {
     m.Candidate: Rule(_candidate, needs_member=True, cost=1),
     m.Decline: Rule(_decline, needs_member=True, cost=1),
     m.Want: Rule(_want, needs_member=True, cost=10),
+    m.Nat: Rule(_nat, needs_member=True, cost=5),
     m.Report: Rule(_report, needs_member=True, cost=5),
     m.Accuse: Rule(_accuse, needs_member=True, cost=10),
+    m.Ice: Rule(_ice, needs_member=True, cost=10),
     m.Ping: Rule(_ping, needs_member=False, cost=1),
     m.Leave: Rule(_leave, needs_member=True, cost=5),
 }

@@ -219,14 +219,12 @@ def _media(data: Mapping[str, Any], tags: _Tags, base: Url, track_hex: str) -> M
 
 
 def _init(said: Mapping[str, Any] | None, base: Url, track_hex: str, timeline: int) -> Segment | None:
-    """Return the init segment that EXT-X-MAP names; None also for a range that browsers do not share."""
+    """Return the init segment that EXT-X-MAP names; a range without an offset begins at 0, as players have it."""
     uri = _text(said.get("uri", "")) if said else ""
     if not said or not uri:
         return None
     url, start, end = parse(uri, base), None, None
     if byte_range := _text(said.get("byterange", "")):
-        if "@" not in byte_range:
-            return None
         length, start = _byte_range(byte_range, 0)
         end = start + length
     name = SegmentName(track_hex, KIND_INIT, timeline, init_number(url, start or 0))

@@ -14,15 +14,26 @@ from peerpool.core.messages import Report
 from peerpool.core.sites import Draw, Site
 
 MINUTE_S: Final = 60.0
-SOURCES: Final = ("peer", "far", "cdn", "sent")
+SOURCES: Final = ("peer", "far", "relayed", "cdn", "sent")
 
 
 def add_bytes(totals: dict[str, int], report: Report) -> None:
-    """Add what a member claims to totals by SOURCES."""
-    totals["peer"] += report.peer_bytes
-    totals["far"] += report.far_bytes
+    """Add what a member claims to totals by SOURCES.
+
+    What came through TURN was paid for like what the CDN sends: it is counted apart, and not as of peers.
+    """
+    relayed_bytes = relayed_part(report)
+    direct_bytes = report.peer_bytes - relayed_bytes
+    totals["peer"] += direct_bytes
+    totals["far"] += min(report.far_bytes, direct_bytes)
+    totals["relayed"] += relayed_bytes
     totals["cdn"] += report.cdn_bytes
     totals["sent"] += report.sent_bytes
+
+
+def relayed_part(report: Report) -> int:
+    """Return the bytes that came through TURN, at most those that came of peers at all."""
+    return min(report.relayed_bytes, report.peer_bytes)
 
 
 class Group(Enum):

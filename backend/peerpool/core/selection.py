@@ -21,6 +21,7 @@ from peerpool.core.clusters import Cell, cluster_of
 from peerpool.core.constants import NEIGHBOURS_MAX
 from peerpool.core.coordinates import predicted_rtt_ms
 from peerpool.core.places import Level
+from peerpool.core.reachability import Reachability
 from peerpool.core.swarm import Member, Rng, Swarm
 
 # Candidates drawn for each neighbour wanted. Four make the chance that all of them are crowded small, while a choice
@@ -50,13 +51,17 @@ class Selection(Protocol):
 
 
 class Nearest:
-    """By place: the tightest cells first, then the cluster, then anywhere."""
+    """By place: the tightest cells first, then the cluster, then anywhere. Never who is known to be out of reach."""
+
+    def __init__(self, reachability: Reachability | None = None) -> None:
+        """Without `reachability` all are taken for reachable."""
+        self._reachability = reachability
 
     def choose(self, swarm: Swarm, asker: Member, count: int, excluded: Collection[str], rng: Rng) -> list[Member]:
         """Return at most `count`; fewer only where there are fewer."""
         if count <= 0:
             return []
-        choice = _Choice(asker, excluded, rng)
+        choice = _Choice(asker, excluded, rng, self._reachability)
         cluster = cluster_of(asker)
         outsiders = len(swarm.cells.world) - len(cluster)
         long_links = min(LONG_LINKS_MAX, count // WANTED_PER_LONG_LINK, outsiders)
@@ -89,11 +94,14 @@ class LeastConnected:
 class _Choice:
     """Who was chosen so far for one asker."""
 
-    def __init__(self, asker: Member, excluded: Collection[str], rng: Rng) -> None:
+    def __init__(
+        self, asker: Member, excluded: Collection[str], rng: Rng, reachability: Reachability | None = None
+    ) -> None:
         self.taken: list[Member] = []
         self._asker = asker
         self._unwanted = {*excluded, asker.peer_id}
         self._rng = rng
+        self._reachability = reachability
         # To who has reported nothing, as to every torrent client, all are as near.
         self._knows_nearness = asker.coordinate is not None or bool(asker.holdings)
 
@@ -116,6 +124,8 @@ class _Choice:
             for member in drawn
             if member.peer_id not in self._unwanted and (outside is None or outside not in member.cells)
         ]
+        if self._reachability is not None:
+            candidates = self._reachability.sorted_out(self._asker, candidates, wanted)
         if near:
             candidates = self._nearest(candidates, wanted)
         for member in _by_turns(candidates, wanted):

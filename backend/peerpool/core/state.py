@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
@@ -13,10 +13,12 @@ from peerpool.core import constants as c
 from peerpool.core.bans import Docket
 from peerpool.core.clusters import Cell
 from peerpool.core.errors import Full
+from peerpool.core.ice import Ice
 from peerpool.core.introductions import Lines
 from peerpool.core.limits import Limits, TokenBucket
 from peerpool.core.messages import Integrity, RelayedFrame, TrackerFrame
 from peerpool.core.places import NOWHERE, Level, Place
+from peerpool.core.reachability import Reachability
 from peerpool.core.seats import SOURCES, Counts, Group, Seat
 from peerpool.core.selection import Selection
 from peerpool.core.swarm import ConnectionId, Family, Member, Rng, SwarmKey, Swarms
@@ -74,10 +76,14 @@ Command = Send | Close | Forward
 
 
 class Handshake(NamedTuple):
-    """What is known of a socket that only an admission rule asks for: the page's origin, and the client's address."""
+    """What is known of a socket: the page's origin and the client's address, which only an admission rule asks for.
+
+    `host` is the name under which the tracker was reached, as it stands in URLs.
+    """
 
     origin: str = ""
     address: str = ""
+    host: str = ""
 
 
 NO_HANDSHAKE: Final = Handshake()
@@ -128,8 +134,8 @@ class Connection:
     """
 
     __slots__ = (
-        "bad_frames", "bucket", "family", "handshake", "heard_at", "id", "members", "place", "rate_strikes", "seat",
-        "site",
+        "bad_frames", "bucket", "family", "handshake", "heard_at", "host", "id", "members", "place", "rate_strikes",
+        "seat", "site",
     )  # fmt: skip
 
     def __init__(self, connection_id: ConnectionId, family: Family, limits: Limits, now: float) -> None:
@@ -137,6 +143,7 @@ class Connection:
         self.place = NOWHERE
         self.site: Site | None = None
         self.handshake = NO_HANDSHAKE
+        self.host = ""
         self.seat: Seat | None = None
         self.family = family
         self.bucket = TokenBucket(limits.connection_rate, now)
@@ -175,6 +182,8 @@ class Totals:
     reported_stalls: int = 0
     # Of those who never share, apart from all above.
     holdout: Counts = field(default_factory=Counts)
+    # Times that a member was given credentials for TURN.
+    turn_credentials: int = 0
     accusations: int = 0
     bans: int = 0
     # Round trips to this tracker, up to TRACKER_RTT_BOUNDS_MS[i], or more than the last; and their sum.
@@ -193,16 +202,17 @@ class State:
         selection: Selection,
         rng: Rng,
         admit: AdmissionRule,
-        ice_servers: list[dict[str, Any]],
+        ice: Ice,
         *,
         integrity_of: IntegrityRule = nothing_of_integrity,
         integrity_keys: Sequence[str] = (),
+        reachability: Reachability | None = None,
     ) -> None:
         self.limits = limits
         self.selection = selection
         self.rng = rng
         self.admit = admit
-        self.ice_servers = ice_servers
+        self.ice = ice
         self.integrity_of = integrity_of
         self.integrity_keys = list(integrity_keys)
         self.swarms = Swarms(limits)
@@ -222,6 +232,7 @@ class State:
         self.resized: dict[Cell, None] = {}
         self.docket = Docket(limits)
         self.lines = Lines(limits)
+        self.reachability = reachability or Reachability(limits.max_nat_lines)
         self.totals = Totals()
         self.commands: list[Command] = []
 
@@ -237,9 +248,10 @@ class State:
     def connect(
         self, connection_id: ConnectionId, family: Family, place: Place, handshake: Handshake, now: float
     ) -> Connection:
-        """Take in a socket. An open tracker keeps nothing of the handshake."""
+        """Take in a socket. An open tracker keeps nothing of the handshake but the host."""
         connection = Connection(connection_id, family, self.limits, now)
         connection.place = place
+        connection.host = handshake.host
         if self.admit is not admit_everyone:
             connection.handshake = handshake
         if place.site:
@@ -305,6 +317,7 @@ class State:
             member = self.swarms.enter(key, name, connection.id, now, connection.place)
             connection.members[key.info_hash, name] = member
             self.lines.enter(member, now)
+            self.reachability.enter(member)
             self.totals.joins += 1
             self._note_resize(member)
         if seat is not None:
@@ -336,6 +349,7 @@ class State:
         self.torrent_members.pop((connection.id, key.info_hash, member.peer_id), None)
         self.swarms.leave(member)
         self.lines.leave(member, now)
+        self.reachability.leave(member)
         self.unseat(connection)
         self.docket.forget_member(member.peer_id)
         self.totals.leaves += 1

@@ -19,6 +19,7 @@ from peerpool.core.introductions import Circle
 from peerpool.core.limits import Limits, TokenBucket
 from peerpool.core.messages import Holding
 from peerpool.core.places import NOWHERE, Place
+from peerpool.core.reachability import UNKNOWN_NAT, Nat
 
 ConnectionId = int
 
@@ -55,10 +56,14 @@ class Rng(Protocol):
 
 
 class PendingOffer(Struct, gc=False):
-    """An offer that was relayed: until `expires_at` (seconds) it may be answered once and candidates may follow it."""
+    """An offer that was relayed: until `expires_at` (seconds) it may be answered once and candidates may follow it.
+
+    `has_turn` where its sender uses TURN for it: what both NATs do is nothing to it.
+    """
 
     expires_at: float
     is_answered: bool = False
+    has_turn: bool = False
 
 
 # Of members at other nodes, who have none here.
@@ -87,8 +92,8 @@ class Member:
     """
 
     __slots__ = (
-        "announced_at", "cells", "circle", "connection", "coordinate", "degree", "holdings", "is_seed", "line", "node",
-        "peer_id", "place", "sent", "slots", "swarm", "told_cluster", "told_size",
+        "announced_at", "cells", "circle", "connection", "coordinate", "degree", "holdings", "is_seed", "line", "nat",
+        "node", "peer_id", "place", "sent", "slots", "swarm", "told_cluster", "told_size",
     )  # fmt: skip
 
     def __init__(self, peer_id: str, connection: ConnectionId, swarm: Swarm, now: float) -> None:
@@ -108,6 +113,7 @@ class Member:
         self.circle: Circle | None = None
         # Which other node it is at; empty for our own.
         self.node = ""
+        self.nat: Nat = UNKNOWN_NAT
         # What its reports say; None and empty until the first.
         self.coordinate: Coordinate | None = None
         self.holdings: tuple[Holding, ...] = ()

@@ -21,8 +21,10 @@ from peerpool.core.admission import Gate, switched_off
 from peerpool.core.clusters import Cell, cluster_of
 from peerpool.core.errors import BadFrame, Crowded, HostileFrame, Off, RateLimited, TheirError, Unauthorized
 from peerpool.core.federation import Digest, digest_received, digests, expire, relay_received
+from peerpool.core.ice import Ice
 from peerpool.core.limits import MS_PER_S, Limits
 from peerpool.core.places import NOWHERE, Level, Place
+from peerpool.core.reachability import Reachability
 from peerpool.core.selection import Nearest, Selection
 from peerpool.core.sites import Site
 from peerpool.core.state import (
@@ -69,7 +71,7 @@ class Tracker:
         limits: Limits | None = None,
         selection: Selection | None = None,
         admit: AdmissionRule = admit_everyone,
-        ice_servers: list[dict[str, Any]] | None = None,
+        ice: Ice | None = None,
         *,
         gate: Gate | None = None,
         integrity_of: IntegrityRule = nothing_of_integrity,
@@ -83,14 +85,17 @@ class Tracker:
         self._limits = limits or Limits()
         self._gate = gate
         admit = admit if gate is None else gate.admit
+        ice = ice or Ice()
+        reachability = Reachability(self._limits.max_nat_lines, has_relays=ice.has_relays)
         self._state = State(
             self._limits,
-            selection or Nearest(),
+            selection or Nearest(reachability),
             rng,
             admit,
-            ice_servers or [],
+            ice,
             integrity_of=integrity_of,
             integrity_keys=integrity_keys,
+            reachability=reachability,
         )
         self._is_draining = False
         # Sockets to look at again, because the sites' rules have changed, and when some were looked at last.
@@ -106,6 +111,11 @@ class Tracker:
     def totals(self) -> Totals:
         """Counts since the start, to look at."""
         return self._state.totals
+
+    @property
+    def reachability(self) -> Reachability:
+        """What is known of NATs, to look at."""
+        return self._state.reachability
 
     @property
     def limits(self) -> Limits:
@@ -137,6 +147,7 @@ class Tracker:
             "spent_tokens": 0 if self._gate is None else len(self._gate.spent),
             **state.docket.sizes(),
             **state.lines.sizes(),
+            "nat_lines": len(state.reachability),
         }
 
     @property
