@@ -18,12 +18,14 @@ import { TrackerSocket } from "./io/tracker-socket.js";
 /** @typedef {import("./core/outbox.js").Command} Command */
 /** @typedef {import("./core/outbox.js").Timing} Timing */
 /** @typedef {import("./core/outbox.js").ProgressCommand} ProgressCommand */
+/** @typedef {import("./core/scheduler.js").FetchReason} FetchReason */
 
 /**
  * What becomes of a request; exactly one of `delivered`, `failed` and `refused` is called, unless it is cancelled.
  * @typedef {object} RequestEvents
  * @property {(progress: ProgressCommand) => void} progressed
- * @property {(bytes: ArrayBuffer, timing: Timing, peerBytes: number) => void} delivered  the bytes are the receiver's own
+ * @property {(bytes: ArrayBuffer, timing: Timing, peerBytes: number, reason: FetchReason | null) => void} delivered  the bytes are the
+ *   receiver's own; why the CDN was asked, if it was
  * @property {(failure: { status: number, reason: string }) => void} failed  the CDN's answer, as the player would have had it
  * @property {() => void} refused  the engine has stopped: load it without us
  */
@@ -39,9 +41,17 @@ import { TrackerSocket } from "./io/tracker-socket.js";
  * @property {import("./core/candidates.js").Addresses} [addresses]  that neighbours may learn; all by default
  * @property {string | null} [site]  the page's, at the tracker
  * @property {string | TokenSource | null} [token]
+ * @property {Onlooker} [onlooker]
  */
 
-/** Makes a token for one join; null joins without. @typedef {() => string | null | Promise<string | null>} TokenSource */
+/**
+ * Who is told of what changes; never asked anything.
+ * @typedef {object} Onlooker
+ * @property {(peer: string, connected: boolean) => void} peerChanged  id at the tracker
+ * @property {() => void} stateChanged
+ */
+
+/** @typedef {import("./options.js").TokenSource} TokenSource */
 
 export class Engine {
   /** @param {string} name  content name @param {EngineOptions} options */
@@ -88,6 +98,10 @@ export class Engine {
     /** ... but it was none: memory has run out, and another engine may do with less. */
     this.starved = false;
     this._stalls = 0;
+    /** Those that the onlooker knows of: their ids. @type {Map<import("./core/neighbour.js").Neighbour, string>} */
+    this._shown = new Map();
+    this._shownNeighbours = this._node.neighbours;
+    this._shownState = this.state;
     this._turn(() => this._membership.start());
   }
 
@@ -150,6 +164,11 @@ export class Engine {
     this._turn((at) => this._node.visibilityChanged(hidden, at));
   }
 
+  /** The device is in another network. */
+  networkChanged() {
+    this._turn((at) => this._membership.networkChanged(at));
+  }
+
   /** Another cap of uploads from now on. @param {number} bytesPerMs */
   limitUploads(bytesPerMs) {
     this._turn(() => this._node.limitUploads(bytesPerMs));
@@ -182,11 +201,36 @@ export class Engine {
     }
   }
 
-  /** What `PeerPool.stats()` says of one content. */
+  /** @returns {import("./surface.js").State} */
+  get state() {
+    return this._node.neighbourCount > 0 ? "sharing" : aloneState(this._membership);
+  }
+
+  /** State of the connection to the tracker. */
+  get tracker() {
+    return this._membership.state;
+  }
+
+  /** Each neighbour, without an address. Units are spelt out, for other scripts read it. @returns {import("./surface.js").PeerStats[]} */
+  get peers() {
+    return this._node.neighbours.map((neighbour) => ({
+      peer: neighbour.peer,
+      rttSec: Number.isFinite(neighbour.leastRttMs) ? neighbour.rttMs.value / 1000 : null,
+      far: neighbour.far,
+      relayed: neighbour.relayed,
+      uploads: neighbour.uploads,
+      proven: neighbour.proven,
+      openPieces: neighbour.inFlightPieces,
+      downBytes: neighbour.gainedBytes,
+      upBytes: neighbour.sentBytes,
+    }));
+  }
+
+  /** @returns {Omit<import("./surface.js").Stats, "version" | "enabled" | "peers">} what `PeerPool.stats()` says of one content */
   stats() {
     const { ledger, neighbourCount, clusterSize } = this._node;
     return {
-      state: neighbourCount > 0 ? "sharing" : aloneState(this._membership),
+      state: this.state,
       content: this.content,
       peerId: this._membership.peer,
       neighbours: neighbourCount,
@@ -194,6 +238,7 @@ export class Engine {
       bytes: {
         fromPeers: ledger.peerBytes,
         fromFar: ledger.farBytes,
+        relayed: ledger.relayedBytes,
         fromCdn: ledger.cdnBytes,
         toPeers: ledger.sentBytes,
         wasted: ledger.wastedBytes,
@@ -222,11 +267,34 @@ export class Engine {
         for (const command of commands) this._execute(command);
       }
       this._alarm.set(Math.min(this._membership.nextTimerMs, this._node.nextTimerMs));
+      this._show(this._node.neighbours);
     } catch (error) {
       this._break(error);
     } finally {
       this._turning = false;
     }
+  }
+
+  /** Tells the onlooker what has changed. @param {readonly import("./core/neighbour.js").Neighbour[]} neighbours */
+  _show(neighbours) {
+    const { onlooker } = this._options;
+    if (!onlooker) return;
+    if (neighbours !== this._shownNeighbours) {
+      this._shownNeighbours = neighbours;
+      for (const [known, peer] of this._shown) {
+        if (neighbours.includes(known)) continue;
+        this._shown.delete(known);
+        onlooker.peerChanged(peer, false);
+      }
+      for (const neighbour of neighbours) {
+        if (this._shown.has(neighbour)) continue;
+        this._shown.set(neighbour, neighbour.peer);
+        onlooker.peerChanged(neighbour.peer, true);
+      }
+    }
+    if (this.state === this._shownState) return;
+    this._shownState = this.state;
+    onlooker.stateChanged();
   }
 
   /** A defect of ours must not become the player's: report it, let go of everything, and let the player load without us. @param {unknown} error */
@@ -239,6 +307,7 @@ export class Engine {
     for (const connection of this._connections.values()) connection.close();
     this._connections.clear();
     this._refuseAll();
+    this._show([]);
     reportError(error);
   }
 
@@ -321,6 +390,9 @@ export class Engine {
       case "clustered":
         this._node.clustered(command, now());
         break;
+      case "limitRelayed":
+        this._node.limitRelayed(command.bytesPerMs);
+        break;
       case "needToken":
         tokenOf(this._options.token).then((token) => this._turn(() => this._membership.tokenReady(token)));
         break;
@@ -331,10 +403,16 @@ export class Engine {
         this._membership.report(this._node.report(this._stalls));
         break;
       case "dial":
-        this._connect(command.link, command.iceServers)?.offer();
+        this._connect(command)?.offer();
         break;
       case "accept":
-        this._connect(command.link, command.iceServers)?.answer(command.sdp);
+        this._connect(command)?.answer(command.sdp);
+        break;
+      case "restart":
+        this._connections.get(command.link)?.restart();
+        break;
+      case "restarted":
+        this._connections.get(command.link)?.restarted(command.sdp);
         break;
       case "answered":
         this._connections.get(command.link)?.answered(command.sdp);
@@ -363,12 +441,12 @@ export class Engine {
       this._requests.delete(command.request);
       if (command.type === "fail") events.failed(command);
       else if (command.type === "refuse") events.refused();
-      else events.delivered(command.bytes.buffer, command.timing, command.peerBytes);
+      else events.delivered(command.bytes.buffer, command.timing, command.peerBytes, command.reason);
     });
   }
 
-  /** @param {number} link @param {RTCIceServer[]} iceServers @returns {PeerConnection | null} null where the browser refuses */
-  _connect(link, iceServers) {
+  /** @param {{ link: number } & import("./core/routes.js").Route} command @returns {PeerConnection | null} null where the browser refuses */
+  _connect({ link, way, iceServers }) {
     try {
       const connection = new PeerConnection(
         iceServers,
@@ -379,11 +457,14 @@ export class Engine {
               this._node.neighbourOpened(link, this._membership.offeredByUs(link), at);
               this._membership.linkOpened(link, at);
             }),
+          gathered: (nat) => this._turn((at) => this._membership.natSeen(nat, at)),
+          routed: (relayed) => this._turn(() => this._node.neighbourRouted(link, relayed)),
+          disturbed: () => this._turn((at) => this._membership.linkDisturbed(link, at)),
           received: (bytes) => this._turn((at) => this._node.frameReceived(link, bytes, at)),
           drained: () => this._turn((at) => this._tellBuffered(at)),
           closed: () => this._closed(link),
         },
-        this._options.addresses ?? "all",
+        way === "relay-only" ? "relay" : (this._options.addresses ?? "all"),
       );
       this._connections.set(link, connection);
       return connection;

@@ -7,9 +7,7 @@ import { FileShare } from "./files/file-share.js";
 import { WorkerLink } from "./files/worker-link.js";
 
 /** @typedef {import("./pool.js").Pool} Pool */
-/** @typedef {import("./files/file-share.js").FileProgress} FileProgress */
-
-/** @typedef {RequestInit & { content?: string, progress?: (progress: FileProgress) => void }} FileInit */
+/** @typedef {import("./surface.js").FileInit} FileInit */
 
 /** @type {WeakMap<Pool, FileShare>} */
 const shares = new WeakMap();

@@ -7,19 +7,35 @@
  * PeerPool.attach(hls); // before hls.loadSource(...)
  */
 
-import { loadFiles, loadNotice } from "./io/second-script.js";
+import { nativeFetch } from "./io/native.js";
+import { loadDebug, loadFiles, loadNotice } from "./io/second-script.js";
 import { whenMarked } from "./marked.js";
-import { attachHls } from "./players/hlsjs.js";
+import { attachPlayer } from "./players/adapters.js";
+import { Interceptor } from "./players/interceptor.js";
 import { Pool } from "./pool.js";
 
-/** @typedef {import("./pool.js").Options} Options */
-/** @typedef {import("./pool.js").SegmentEvent} SegmentEvent */
+/** @typedef {import("./options.js").Options} Options */
+/** @typedef {import("./options.js").TokenSource} TokenSource */
+/** @typedef {import("./surface.js").AttachOptions} AttachOptions */
+/** @typedef {import("./surface.js").Stats} Stats */
+/** @typedef {import("./surface.js").State} State */
+/** @typedef {import("./surface.js").ByteTotals} ByteTotals */
+/** @typedef {import("./surface.js").SegmentTotals} SegmentTotals */
+/** @typedef {import("./surface.js").PoolEvents} PoolEvents */
+/** @typedef {import("./surface.js").SegmentEvent} SegmentEvent */
+/** @typedef {import("./surface.js").FetchReason} FetchReason */
+/** @typedef {import("./surface.js").PeerEvent} PeerEvent */
+/** @typedef {import("./surface.js").PeerStats} PeerStats */
+/** @typedef {import("./surface.js").StateEvent} StateEvent */
+/** @typedef {import("./surface.js").FileInit} FileInit */
+/** @typedef {import("./surface.js").FileProgress} FileProgress */
+/** @typedef {import("./notice.js").NoticeOptions} NoticeOptions */
+/** @typedef {import("./surface.js").KnownPlayer} KnownPlayer */
 
+/** Of this library. @type {string} */
 export const version = PEERPOOL_VERSION;
 
 const pool = new Pool();
-/** The browser's own, whatever is put in its place later. */
-const ownFetch = globalThis.fetch?.bind(globalThis);
 
 /**
  * Changes options; what is left out stays as it is.
@@ -31,12 +47,21 @@ export function configure(options) {
 }
 
 /**
- * Lets an hls.js instance share; call it before `loadSource`.
- * @param {import("./players/hlsjs-types.js").HlsLike} hls
- * @param {{ content?: string }} [options]  `content` names the content of this player alone
+ * Lets a player share; call it before the player is given its source (docs/players.md). One that has no adapter plays without us.
+ * @param {KnownPlayer} player
+ * @param {AttachOptions} [options]
  */
-export function attach(hls, options) {
-  attachHls(pool, hls, options);
+export function attach(player, options) {
+  attachPlayer(pool, player, options);
+}
+
+/**
+ * Lets every player of this page share that loads by `fetch` or `XMLHttpRequest`, known or not; the script tag does it by itself. Call it
+ * before the player's script runs, which may keep what it finds.
+ * @returns {() => void} ends it
+ */
+export function intercept() {
+  return new Interceptor(pool).install();
 }
 
 /**
@@ -50,7 +75,7 @@ export function consent(granted) {
 
 /**
  * Shows a small notice that asks for consent, unless it was asked for; with `reopen` in any case, to change one's mind.
- * @param {import("./notice.js").NoticeOptions} [options]
+ * @param {NoticeOptions} [options]
  * @returns {Promise<void>} when it is shown, or need not be; rejected if its script cannot be had
  */
 export async function notice(options = {}) {
@@ -60,39 +85,58 @@ export async function notice(options = {}) {
 /**
  * As `fetch`, for a file that others download too: from them where they have it (docs/files.md). What cannot be shared is the browser's own `fetch`.
  * @param {RequestInfo | URL} input
- * @param {import("./files.js").FileInit} [init]  `content` names the file where host and path of its URL would not do; `progress` is
+ * @param {FileInit} [init]  `content` names the file where host and path of its URL would not do; `progress` is
  *   called as bytes are read
  * @returns {Promise<Response>}
  */
 async function fetchFile(input, init) {
-  if (!pool.active) return ownFetch(input, init);
+  if (!pool.active) return nativeFetch(input, init);
   const files = await loadFiles().catch(() => null);
-  return files ? files.fetchFile(pool, ownFetch, input, init) : ownFetch(input, init);
+  return files ? files.fetchFile(pool, nativeFetch, input, init) : nativeFetch(input, init);
 }
 
 export { fetchFile as fetch };
 
 /** Serves elements with `data-peerpool`, those there and those to come: links, and by the site's service worker media and images. The script tag does it by itself. */
 export function elements() {
-  whenMarked(() => loadFiles().then((files) => files.attendElements(pool, ownFetch), reportError));
+  whenMarked(() => loadFiles().then((files) => files.attendElements(pool, nativeFetch), reportError));
 }
 
-/** @returns {{ version: string } & ReturnType<Pool["stats"]>} totals since the page loaded */
+/** @returns {Stats} totals since the page loaded */
 export function stats() {
   return { version, ...pool.stats() };
 }
 
 /**
- * @param {"segment"} name  a segment was handed to a player
- * @param {(event: SegmentEvent) => void} listener
+ * Listens to one of the events of docs/debugging.md.
+ * @template {keyof PoolEvents} Name
+ * @param {Name} name
+ * @param {(event: PoolEvents[Name]) => void} listener  what it throws is reported, and changes nothing
  */
 export function on(name, listener) {
-  pool.on(name, listener);
+  pool.events.on(name, listener);
 }
 
-/** @param {"segment"} name @param {(event: SegmentEvent) => void} listener */
+/** @template {keyof PoolEvents} Name @param {Name} name @param {(event: PoolEvents[Name]) => void} listener */
 export function off(name, listener) {
-  pool.off(name, listener);
+  pool.events.off(name, listener);
+}
+
+/**
+ * Opens an overlay that shows what is shared on this page, and why what is not is not (docs/debugging.md). Nothing of it is loaded before.
+ * @returns {() => void} closes it
+ */
+export function debug() {
+  /** @type {(() => void) | undefined} */
+  let close;
+  let closed = false;
+  loadDebug().then(({ openOverlay }) => {
+    if (!closed) close = openOverlay(pool, version);
+  }, reportError);
+  return () => {
+    closed = true;
+    close?.();
+  };
 }
 
 /**

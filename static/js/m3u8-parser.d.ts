@@ -10,9 +10,10 @@ declare module "m3u8-parser" {
     /** Seconds. */
     duration: number;
     byterange?: ByteRange;
-    map?: { uri?: string; byterange?: ByteRange };
+    map?: { uri?: string; byterange?: { length: number; offset?: number } };
     /** Discontinuity sequence number. */
     timeline?: number;
+    parts?: { uri?: string; duration?: number; byterange?: ByteRange; gap?: boolean }[];
   }
 
   export interface ManifestPlaylist {
@@ -34,10 +35,18 @@ declare module "m3u8-parser" {
     endList?: boolean;
     /** Of a delta update (EXT-X-SKIP). */
     skip?: { skippedSegments?: number };
+    discontinuitySequence?: number;
+    playlistType?: string;
+    iFramesOnly?: boolean;
+    iFramePlaylists?: { uri?: string }[];
+    /** Variables of EXT-X-DEFINE. */
+    definitions?: Record<string, string>;
+    /** The segment whose parts come last, as far as it is. */
+    preloadSegment?: ManifestSegment;
   }
 
   export class Parser {
-    constructor(options?: { uri?: string });
+    constructor(options?: { uri?: string; mainDefinitions?: Record<string, string> });
     push(text: string): void;
     end(): void;
     manifest: Manifest;

@@ -2,64 +2,22 @@
  * What a page has one of: its options, its engines (one a content), its events and totals.
  */
 
-import { defaultStoreBytes, storeAllowance } from "./core/allowance.js";
-import { MAX_SITE_CHARS, MAX_TOKEN_CHARS } from "./core/constants.js";
+import { storeAllowance } from "./core/allowance.js";
 import { hex } from "./core/identity.js";
 import { Engine } from "./engine.js";
+import { Events, segmentEvent } from "./events.js";
 import { ConsentStore } from "./io/consent-store.js";
-import { cellular, savesData, watchLine } from "./io/metered-line.js";
+import { cellular, savesData, watchLine, watchNetwork } from "./io/metered-line.js";
 import { deviceMemoryGib, pageHidden, watchPage } from "./io/page-lifecycle.js";
+import { checkedOptions, defaultOptions } from "./options.js";
 
-/**
- * @typedef {object} Options
- * @property {string} tracker  URL of the tracker, http(s) or ws(s); by default where the script came from
- * @property {boolean} enabled  false: everything comes from the CDN, no connection of ours is ever made
- * @property {string | null} content  names the content where the first manifest's host and path would not do
- * @property {number} cacheBytes  most bytes held for neighbours and for playing again
- * @property {number} uploadLimitBps  most bits a second sent to neighbours; 0 sends nothing, Infinity is no limit
- * @property {number} uploadRatioMax  most bytes sent for each received; Infinity is no limit
- * @property {number} neighbours  connections wanted, 1 to 16
- * @property {"implied" | "required"} consent  required: nothing is shared, and no connection of ours made, before the viewer has said yes
- * @property {boolean} uploadOnCellular  whether anything is sent to neighbours over a line of a phone, where the browser tells which it is
- * @property {import("./core/candidates.js").Addresses} addresses  that neighbours may learn: all; public, none of the viewer's own network;
- *   relay, none but that of the tracker's TURN server
- * @property {number} fileCacheBytes  most bytes of files kept on this device's disk, for the next visit; 0 keeps none
- * @property {string | null} worker  path of the site's file that imports peerpool-sw.js (docs/files.md); null registers none
- * @property {string | null} site  public id at a tracker that admits by site, at most 64 characters
- * @property {string | import("./engine.js").TokenSource | null} token  for such a tracker, at most 2048 characters; a function is called before each join
- */
-
-/** @type {Options} */
-const DEFAULTS = {
-  tracker: "",
-  enabled: true,
-  content: null,
-  cacheBytes: defaultStoreBytes(deviceMemoryGib()),
-  uploadLimitBps: 20e6, // several viewers at a common bitrate; a home uplink's own limit is usually below
-  uploadRatioMax: 8, // above what a swarm asks of anybody for long; nobody is to carry a crowd
-  neighbours: 8, // enough sources that one leaving is not felt, few enough that each is worth its cost
-  consent: "implied", // a page that has asked in its own way need not ask again
-  uploadOnCellular: false, // it is paid for by volume, more often than not
-  addresses: "all", // who is in one network finds the other there
-  fileCacheBytes: 0, // a disk is the viewer's: the page has to want it
-  worker: null, // a page's requests are nobody's until it says so
-  site: null,
-  token: null,
-};
-
-/** @typedef {"segment"} EventName */
-
-/**
- * @typedef {object} SegmentEvent  one segment was handed to a player
- * @property {string} url
- * @property {number} sizeBytes
- * @property {number} peerBytes  how many of them neighbours sent
- */
+/** @typedef {import("./options.js").Options} Options */
+/** @typedef {Omit<import("./surface.js").Stats, "version">} PoolStats */
 
 export class Pool {
   constructor() {
     /** @type {Options} */
-    this.options = { ...DEFAULTS };
+    this.options = defaultOptions(deviceMemoryGib());
     this.session = hex(randomBytes(8));
     /** Those in the pool; each knows the name of its content, once it has one. @type {Set<{ content: string | null }>} */
     this.players = new Set();
@@ -67,10 +25,12 @@ export class Pool {
     this._engines = new Map();
     /** Totals of engines that are gone. @type {Totals[]} */
     this._past = [];
-    /** @type {Map<EventName, Set<(event: SegmentEvent) => void>>} */
-    this._listeners = new Map();
+    this.events = new Events();
     /** Memory has run out once: what is left is not for others. */
     this._scarce = false;
+    this._unseen = false;
+    /** The state that listeners were told. */
+    this._told = "off";
     /** Until the page runs again; null while it does. @type {Promise<void> | null} */
     this._suspended = null;
     this._wake = () => {};
@@ -78,6 +38,9 @@ export class Pool {
     watchLine(() => {
       for (const engine of this._engines.values()) engine.limitUploads(this._uploadBytesPerMs);
       this._obey();
+    });
+    watchNetwork(() => {
+      for (const engine of this._engines.values()) engine.networkChanged();
     });
     watchPage({
       visibilityChanged: (hidden) => {
@@ -93,7 +56,7 @@ export class Pool {
    * @throws {TypeError} for an option that does not exist or a value it cannot have
    */
   configure(options) {
-    this.options = checked({ ...this.options, ...options });
+    this.options = checkedOptions({ ...this.options, ...options }, globalThis.location?.href);
     this._obey();
   }
 
@@ -120,9 +83,40 @@ export class Pool {
 
   /** What is shared is what may be shared now. */
   _obey() {
-    if (!this.active) return this.stop();
-    this.leaveUnused();
-    for (const { content } of this.players) if (content) this.engine(content);
+    if (!this.active) this.stop();
+    else {
+      this.leaveUnused();
+      for (const { content } of this.players) if (content) this.engine(content);
+    }
+    this._stateChanged();
+  }
+
+  /** A player plays what only its Worker loads, and nothing of it passes here. */
+  get unseen() {
+    return this._unseen;
+  }
+
+  set unseen(unseen) {
+    this._unseen = unseen;
+    this._stateChanged();
+  }
+
+  /** @returns {import("./surface.js").State} of the latest content */
+  get state() {
+    const latest = [...this._engines.values()].at(-1);
+    return latest?.state ?? (this.active ? (this._unseen ? "unseen" : "idle") : "off");
+  }
+
+  _stateChanged() {
+    const { state } = this;
+    if (state === this._told) return;
+    this._told = state;
+    this._tell("state", { state });
+  }
+
+  /** In a task of its own: no page is to be called from inside our turn. @template {keyof import("./surface.js").PoolEvents} Name @param {Name} name @param {import("./surface.js").PoolEvents[Name]} event */
+  _tell(name, event) {
+    queueMicrotask(() => this.events.emit(name, event));
   }
 
   get _uploadBytesPerMs() {
@@ -151,8 +145,13 @@ export class Pool {
       addresses,
       site,
       token,
+      onlooker: {
+        peerChanged: (peer, connected) => this._tell("peer", { peer, state: connected ? "connected" : "closed" }),
+        stateChanged: () => this._stateChanged(),
+      },
     });
     this._engines.set(name, engine);
+    this._stateChanged();
     if (pageHidden()) engine.visibilityChanged(true);
     return engine;
   }
@@ -170,6 +169,7 @@ export class Pool {
     this._past.push(engine.stats());
     engine.stop(when);
     this._engines.delete(name);
+    this._stateChanged();
     // Two of the past are one: what a long-lived page remembers of its many streams does not grow.
     if (this._past.length > 1) this._past = [total(this._past)];
   }
@@ -198,42 +198,38 @@ export class Pool {
     this._obey();
   }
 
-  /** Totals over all contents; state and ids of the latest. */
+  /** @returns {PoolStats} totals over all contents; state and ids of the latest */
   stats() {
     const running = [...this._engines.values()].map((engine) => engine.stats());
     const latest = running.at(-1);
     return {
       enabled: this.options.enabled,
-      state: latest?.state ?? (this.active ? "idle" : "off"),
+      state: this.state,
       content: latest?.content ?? null,
       peerId: latest?.peerId ?? null,
       neighbours: latest?.neighbours ?? 0,
       clusterSize: latest?.clusterSize ?? 0,
+      peers: [...this._engines.values()].flatMap(({ peers }) => peers),
       ...total([...this._past, ...running]),
     };
   }
 
-  /** @param {EventName} name @param {(event: SegmentEvent) => void} listener */
-  on(name, listener) {
-    const listeners = this._listeners.get(name) ?? new Set();
-    listeners.add(listener);
-    this._listeners.set(name, listeners);
+  /** What the debugging overlay shows besides `stats`. */
+  inspect() {
+    return {
+      options: this.options,
+      consent: this._consent.state,
+      tracker: [...this._engines.values()].at(-1)?.tracker ?? "none",
+    };
   }
 
-  /** @param {EventName} name @param {(event: SegmentEvent) => void} listener */
-  off(name, listener) {
-    this._listeners.get(name)?.delete(listener);
-  }
-
-  /** @param {SegmentEvent} event */
-  segmentDelivered(event) {
-    for (const listener of this._listeners.get("segment") ?? []) {
-      try {
-        listener(event);
-      } catch (error) {
-        reportError(error); // the page's bug, and not to be the player's
-      }
-    }
+  /**
+   * A player was given a segment.
+   * @param {import("./core/download.js").SegmentSource} source @param {number} sizeBytes @param {number} peerBytes
+   * @param {import("./surface.js").FetchReason | null} reason
+   */
+  segmentDelivered(source, sizeBytes, peerBytes, reason) {
+    this.events.emit("segment", segmentEvent(source, sizeBytes, peerBytes, reason));
   }
 }
 
@@ -247,6 +243,7 @@ function total(parts) {
     bytes: {
       fromPeers: sum(({ bytes }) => bytes.fromPeers),
       fromFar: sum(({ bytes }) => bytes.fromFar),
+      relayed: sum(({ bytes }) => bytes.relayed),
       fromCdn: sum(({ bytes }) => bytes.fromCdn),
       toPeers: sum(({ bytes }) => bytes.toPeers),
       wasted: sum(({ bytes }) => bytes.wasted),
@@ -260,45 +257,10 @@ function total(parts) {
   };
 }
 
-/** @param {Options} options @returns {Options} */
-function checked(options) {
-  for (const key of Object.keys(options)) {
-    if (!(key in DEFAULTS))
-      throw new TypeError(`PeerPool: there is no option "${key}"; there are ${Object.keys(DEFAULTS).join(", ")}`);
-  }
-  const { tracker, enabled, content, cacheBytes, uploadLimitBps, uploadRatioMax, neighbours } = options;
-  const { consent, uploadOnCellular, addresses, fileCacheBytes, worker, site, token } = options;
-  if (tracker !== "") signalUrl(tracker);
-  if (typeof enabled !== "boolean") throw new TypeError("PeerPool: enabled is true or false");
-  if (content !== null && (typeof content !== "string" || content === ""))
-    throw new TypeError("PeerPool: content is a name or null");
-  if (!(cacheBytes >= 0)) throw new TypeError("PeerPool: cacheBytes is a number of bytes, 0 or more");
-  if (!(uploadLimitBps >= 0)) throw new TypeError("PeerPool: uploadLimitBps is a number of bits a second, 0 or more");
-  if (!(uploadRatioMax >= 0)) throw new TypeError("PeerPool: uploadRatioMax is a number, 0 or more");
-  if (!Number.isInteger(neighbours) || neighbours < 1 || neighbours > 16) throw new TypeError("PeerPool: neighbours is 1 to 16");
-  if (!["implied", "required"].includes(consent)) throw new TypeError("PeerPool: consent is implied or required");
-  if (typeof uploadOnCellular !== "boolean") throw new TypeError("PeerPool: uploadOnCellular is true or false");
-  if (!["all", "public", "relay"].includes(addresses)) throw new TypeError("PeerPool: addresses is all, public or relay");
-  if (!(fileCacheBytes >= 0)) throw new TypeError("PeerPool: fileCacheBytes is a number of bytes, 0 or more");
-  if (worker !== null && (typeof worker !== "string" || worker === ""))
-    throw new TypeError("PeerPool: worker is the path of a file of this site, or null");
-  if (site !== null && (!/^[\w-]+$/.test(site) || site.length > MAX_SITE_CHARS))
-    throw new TypeError(`PeerPool: site is at most ${MAX_SITE_CHARS} letters, digits, _ and -, or null`);
-  if (token !== null && typeof token !== "function" && !(typeof token === "string" && token.length <= MAX_TOKEN_CHARS))
-    throw new TypeError(`PeerPool: token is a function, a string of at most ${MAX_TOKEN_CHARS} characters, or null`);
-  return options;
-}
-
-/** @param {string} tracker @returns {string} the URL of its signalling socket @throws {TypeError} */
+/** @param {string} tracker  that may be one @returns {string} the URL of its signalling socket */
 function signalUrl(tracker) {
-  /** @type {URL} */
-  let url;
-  try {
-    url = new URL(tracker, globalThis.location?.href);
-  } catch {
-    throw new TypeError(`PeerPool: tracker is a URL such as https://tracker.example, not "${tracker}"`);
-  }
-  return new URL("/signal", url.href.replace(/^http/, "ws")).href;
+  const { href } = new URL(tracker, globalThis.location?.href);
+  return new URL("/signal", href.replace(/^http/, "ws")).href;
 }
 
 /** @param {number} count @returns {Uint8Array} */

@@ -3,6 +3,7 @@
  * Reads JSON from standard input: [[{ url, base, text }, ...], ...], one list a content; writes for each the found segments by location.
  */
 import { readFileSync } from "node:fs";
+import { KIND_PART } from "../../static/js/core/identity.js";
 import { SegmentTable } from "../../static/js/core/manifests.js";
 
 const answers = JSON.parse(readFileSync(0, "utf8")).map(
@@ -13,9 +14,8 @@ const answers = JSON.parse(readFileSync(0, "utf8")).map(
     for (const { url, base, text } of playlists) {
       table.observe(url, base, text);
       for (const [latest] of table._segments.values()) {
-        for (const [location, { ref, rangeEnd }] of latest ?? []) {
-          // An init segment's range without an offset: no request is ever found to be it.
-          if (Number.isNaN(rangeEnd)) continue;
+        for (const [location, { ref }] of latest ?? []) {
+          if (ref.kind === KIND_PART) continue; // nobody signs parts
           found[`${ref.track} ${location}`] = `${ref.kind}/${ref.discontinuity}/${ref.number}`;
         }
       }

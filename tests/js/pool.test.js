@@ -39,24 +39,6 @@ test("without WebRTC, a tracker, or leave to share, nothing is shared", () => {
   assert.equal(pool.stats().state, "off");
 });
 
-test("a listener's error stays its own", () => {
-  const pool = new Pool();
-  const heard = /** @type {unknown[]} */ ([]);
-  const report = globalThis.reportError;
-  globalThis.reportError = (error) => heard.push(error);
-  try {
-    pool.on("segment", () => {
-      throw new Error("the page's");
-    });
-    pool.on("segment", (event) => heard.push(event.url));
-    pool.segmentDelivered({ url: "u", sizeBytes: 1, peerBytes: 0 });
-  } finally {
-    globalThis.reportError = report;
-  }
-  assert.equal(String(heard[0]), "Error: the page's");
-  assert.equal(heard[1], "u");
-});
-
 /** A tracker's socket that opens never. */
 class DeafSocket {
   static OPEN = 1;

@@ -36,10 +36,15 @@ export class CandidateFilter {
     this._taken = new Set();
   }
 
+  /** The connection looks for another way: by other addresses of the other side. What is known of our own networks stays. */
+  renew() {
+    this._taken.clear();
+  }
+
   /** @param {string} line  one of ours @returns {string | null} as the other side may hear it; null for not at all */
   ours(line) {
     const [, , address = "", , type = ""] = LINE.exec(line) ?? [];
-    const place = placeOf(address);
+    const place = networkOf(address);
     if (place && type.toLowerCase() === "host") this._networks.add(place);
     if (this._addresses === "all") return line;
     // Also those behind a reflexive or relayed address: RFC 8839 section 5.1 says what stands in their place.
@@ -51,7 +56,7 @@ export class CandidateFilter {
   /** @param {string} line  one of a stranger's @returns {Verdict} what is taken counts */
   theirs(line) {
     const [, transport = "", address = "", port = ""] = LINE.exec(line) ?? [];
-    const place = placeOf(address);
+    const place = networkOf(address);
     const target = `${address} ${port}`.toLowerCase();
     if (!place || transport.toLowerCase() !== "udp" || Number(port) < 1024 || Number(port) > 65535) return "drop";
     if (this._taken.has(target) || this._taken.size >= CANDIDATES_MAX) return "drop";
@@ -84,7 +89,7 @@ export function withoutAddresses(sdp) {
 }
 
 /** @param {string} address @returns {string} "public", "mdns", the network it is of (/24, /64) where that is nobody else's business, or "" for none */
-function placeOf(address) {
+export function networkOf(address) {
   if (MDNS.test(address)) return "mdns";
   const hex = hexOf(address);
   if (!hex || NEVER.test(hex)) return "";
@@ -120,3 +125,6 @@ const hexBytes = (dotted) =>
     .split(".")
     .map((part) => Number(part).toString(16).padStart(2, "0"))
     .join("");
+
+/** @param {string} sdp @returns {string} that of the certificate, which is one connection's own (RFC 8122 section 5); "" where there is none */
+export const fingerprintOf = (sdp) => /^a=fingerprint:(\S+ \S+)/im.exec(sdp)?.[1]?.toLowerCase() ?? "";

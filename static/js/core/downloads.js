@@ -284,6 +284,7 @@ export class Downloads {
       this._ledger.peerBytes += payload.length;
       neighbour.gainedBytes += payload.length;
       if (neighbour.far) this._ledger.farBytes += payload.length;
+      if (neighbour.relayed) this._ledger.relayedBytes += payload.length;
       download.peerRate.add(payload.length, nowMs);
       this._gained(download, index, nowMs);
     } else {

@@ -5,7 +5,7 @@
  * fresh segment when their playlists are refreshed, each at its own phase. docs/adr/0005 has the figures.
  */
 
-import { groupKey } from "./identity.js";
+import { groupKey, KIND_PART, PARTS_PER_SEGMENT_MAX } from "./identity.js";
 import { keepNewest } from "./newest.js";
 import { hash32 } from "./suppression.js";
 import { ELECTION_GROUPS_MAX, ELECTION_MEMORY_SEGMENTS } from "./tuning.js";
@@ -75,7 +75,10 @@ export class Election {
 }
 
 /** @param {number} number @param {SegmentRef} ref @returns {boolean} whether it is one of the last few before it */
-const precedes = (number, ref) => number < ref.number && number >= ref.number - ELECTION_MEMORY_SEGMENTS;
+const precedes = (number, ref) => number < ref.number && number >= ref.number - memory(ref);
+
+/** @param {SegmentRef} ref */
+const memory = ({ kind }) => ELECTION_MEMORY_SEGMENTS * (kind === KIND_PART ? PARTS_PER_SEGMENT_MAX : 1);
 
 /** A draw of lots that comes out the same for all who look. @param {SegmentRef} ref @param {string} session */
 const rank = (ref, session) => hash32(`${session}/${groupKey(ref)}/${ref.number}`);

@@ -47,8 +47,9 @@ export class Fetches {
     else if (status === 200 || ((status === 0 || status === 416) && !this._ranges.get(origin))) this._ranges.set(origin, false);
   }
 
-  /** @param {Download} download @param {{ startPiece: number, endPiece: number | null }} span @param {number} nowMs */
-  start(download, { startPiece, endPiece }, nowMs) {
+  /** @param {Download} download @param {import("./scheduler.js").FetchPlan} planned @param {number} nowMs */
+  start(download, { startPiece, endPiece, reason }, nowMs) {
+    download.segment.reason = reason;
     const job = this._nextJob++;
     const fetch = new Fetch(job, startPiece, endPiece, nowMs);
     download.fetch = fetch;

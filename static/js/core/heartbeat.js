@@ -2,7 +2,7 @@
 
 import { PING_INTERVAL_MS } from "./constants.js";
 import { reportedRttMs } from "./reporter.js";
-import { PONG_TIMEOUT_MS } from "./tuning.js";
+import { MOVED_SILENCE_MS, PONG_TIMEOUT_MS } from "./tuning.js";
 
 export class Heartbeat {
   constructor() {
@@ -25,6 +25,13 @@ export class Heartbeat {
 
   stop() {
     this.dueMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** The network is another: the tracker answers soon, or the socket is of no use. @param {number} nowMs */
+  hurry(nowMs) {
+    this._heardMs = nowMs - this.intervalMs - PONG_TIMEOUT_MS;
+    this._sentMs = nowMs;
+    this.dueMs = nowMs + MOVED_SILENCE_MS;
   }
 
   /** The tracker said something. @param {number} nowMs */

@@ -8,15 +8,19 @@ import { sha256 } from "./sha256.js";
 
 export const KIND_MEDIA = 0;
 export const KIND_INIT = 1;
+export const KIND_PART = 2;
 export const KIND_FILE = 3;
+
+/** Parts are numbered as if each segment had so many: the numbers of one segment's parts are a run, and never another's. */
+export const PARTS_PER_SEGMENT_MAX = 1024;
 
 /**
  * A segment, the same for every viewer of the content.
  * @typedef {object} SegmentRef
  * @property {string} track  track id, 16 hex digits
- * @property {number} kind  KIND_MEDIA, KIND_INIT or KIND_FILE
+ * @property {number} kind  KIND_MEDIA, KIND_INIT, KIND_PART or KIND_FILE
  * @property {number} discontinuity  HLS discontinuity sequence number; of an init segment that of the first segment using it
- * @property {number} number  media sequence number, the init segment's own number, or the block's place in its file
+ * @property {number} number  media sequence number, the init segment's own number, the part's (`partNumber`), or the block's place in its file
  */
 
 /**
@@ -47,15 +51,22 @@ const TRACK_KEYS = /** @type {const} */ ([
 
 /**
  * The name a content has when the page gives it none: host and path of its first manifest.
- * Scheme, query and fragment are left out, for they carry sessions and tokens.
+ * Scheme, query and fragment are left out, for they carry sessions and tokens, and so are tokens in the path that CDNs are known to take
+ * away before they look for the file.
  * @param {string} manifestUrl  absolute
  * @returns {string}
  * @throws {TypeError} if the URL is not absolute
  */
 export function contentName(manifestUrl) {
   const url = new URL(manifestUrl);
-  return url.host + url.pathname;
+  return url.host + withoutTokens(url.pathname);
 }
+
+/** Akamai's hdnts, hdntl and hdnea, and bunny.net's bcdn_token, in a part of the path of their own. */
+const PATH_TOKEN = /\/(?:hdn(?:ts|tl|ea)|bcdn_token)=[^/]*(?=\/)/g;
+
+/** @param {string} path @returns {string} */
+const withoutTokens = (path) => path.replace(PATH_TOKEN, "");
 
 /**
  * @param {string} name  a content name
@@ -100,8 +111,21 @@ export function trackId(description) {
  * @returns {number}  its number, 0 to 2^32 - 1
  */
 export function initNumber(url, offset) {
-  const digest = sha256(`${new URL(url).pathname}@${offset}`);
+  const digest = sha256(`${withoutTokens(new URL(url).pathname)}@${offset}`);
   return new DataView(digest.buffer).getUint32(0);
+}
+
+/**
+ * @param {number} segment  media sequence number @param {number} place  of the part in its segment, from 0, below PARTS_PER_SEGMENT_MAX
+ * @returns {number} its number
+ */
+export function partNumber(segment, place) {
+  return segment * PARTS_PER_SEGMENT_MAX + place;
+}
+
+/** @param {SegmentRef} ref  of a segment or part @returns {number} media sequence number of the segment it is or belongs to */
+export function segmentNumber({ kind, number }) {
+  return kind === KIND_PART ? Math.floor(number / PARTS_PER_SEGMENT_MAX) : number;
 }
 
 /**

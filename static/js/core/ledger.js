@@ -5,6 +5,8 @@ export class Ledger {
     this.peerBytes = 0;
     /** Of that, from outside our cluster. */
     this.farBytes = 0;
+    /** Of what neighbours sent, what a TURN server carried: its operator pays for that. */
+    this.relayedBytes = 0;
     /** Bodies from the CDN, useful or not. */
     this.cdnBytes = 0;
     /** Payload sent to neighbours. */

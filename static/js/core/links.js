@@ -13,6 +13,11 @@ import { CONNECT_TIMEOUT_MS } from "./tuning.js";
  * @property {string} introducedAs  its id at the tracker when the tracker relayed its first word: what it says later is only its own
  * @property {boolean} offered  whether the offer was ours
  * @property {boolean} open
+ * @property {boolean} relay  set up by way of a TURN server of ours
+ * @property {boolean} answered  both sides have described themselves
+ * @property {string} fingerprint  of the other side's certificate: it stays the same when the other side comes by another network
+ * @property {number} restartedMs  when either side last had it look for another way; -Infinity for never
+ * @property {number} restarts
  * @property {number} startedMs
  */
 
@@ -21,6 +26,8 @@ export class Links {
     /** @type {Map<number, Link>} */
     this._all = new Map();
     this._nextId = 1;
+    /** How long a connection may take to set up, unless it is by a relay. */
+    this.directTimeoutMs = CONNECT_TIMEOUT_MS;
     /** Null when it must be looked for again. @type {number | null} */
     this._wakeMs = null;
   }
@@ -35,7 +42,7 @@ export class Links {
 
   /** When `overdue` has something; Infinity for never. */
   get wakeMs() {
-    this._wakeMs ??= Math.min(...this.pending().map(({ startedMs }) => startedMs + CONNECT_TIMEOUT_MS));
+    this._wakeMs ??= Math.min(...this.pending().map((link) => this._givenUpMs(link)));
     return this._wakeMs;
   }
 
@@ -52,12 +59,39 @@ export class Links {
   /** @param {number} nowMs @returns {Link[]} those that have been set up for too long */
   overdue(nowMs) {
     if (nowMs < this.wakeMs) return [];
-    return this.pending().filter((link) => nowMs >= link.startedMs + CONNECT_TIMEOUT_MS);
+    return this.pending().filter((link) => nowMs >= this._givenUpMs(link));
   }
 
-  /** @param {string} peer @param {boolean} offered @param {number} nowMs @returns {Link} */
-  add(peer, offered, nowMs) {
-    const link = { id: this._nextId++, peer, introducedAs: peer, offered, open: false, startedMs: nowMs };
+  /** @param {Link} link */
+  _givenUpMs({ startedMs, relay }) {
+    return startedMs + (relay ? CONNECT_TIMEOUT_MS : this.directTimeoutMs);
+  }
+
+  /** @param {string} fingerprint @returns {Link | undefined} the open one with whom it belongs to */
+  certified(fingerprint) {
+    return fingerprint ? this.all().find((link) => link.open && link.fingerprint === fingerprint) : undefined;
+  }
+
+  /** How many there are by a relay, open or not. */
+  get relayed() {
+    return this.all().filter(({ relay }) => relay).length;
+  }
+
+  /** @param {string} peer @param {boolean} offered @param {number} nowMs @param {boolean} [relay] @returns {Link} */
+  add(peer, offered, nowMs, relay = false) {
+    const link = {
+      id: this._nextId++,
+      peer,
+      introducedAs: peer,
+      offered,
+      open: false,
+      relay,
+      answered: false,
+      fingerprint: "",
+      restartedMs: Number.NEGATIVE_INFINITY,
+      restarts: 0,
+      startedMs: nowMs,
+    };
     this._all.set(link.id, link);
     this._wakeMs = null;
     return link;

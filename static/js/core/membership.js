@@ -3,12 +3,13 @@
  * whose offer to take, when to give up on either.
  *
  *   in   start, stop, socketOpened/Closed, messageReceived (the tracker's), localSignal (ICE and SDP of ours),
- *        linkOpened/Closed, renamed, tokenReady, timerFired
+ *        linkOpened/Disturbed/Closed, natSeen, networkChanged, renamed, tokenReady, timerFired
  *   out  takeCommands()
  *
- * Links (links.js) are its connections, by ids of our own.
+ * Links (links.js) are its connections, by ids of our own; routes.js says by which way each peer is tried.
  */
 
+import { fingerprintOf } from "./candidates.js";
 import {
   CELLS_MAX,
   CLOSE_OFF,
@@ -25,19 +26,26 @@ import { Heartbeat } from "./heartbeat.js";
 import { integrityPolicy } from "./integrity.js";
 import { Links } from "./links.js";
 import { keepNewest } from "./newest.js";
+import { Routes } from "./routes.js";
 import {
   AWAY_MAX_MS,
   AWAY_MS,
   BANNED_MAX,
   CLUSTER_SIZE_MAX,
+  CONNECT_TIMEOUT_MS,
   DIALS_AT_ONCE,
+  DIRECT_TIMEOUT_MS,
   FIRST_DIALS,
+  ICE_TTL_MIN_MS,
   INTERVAL_MAX_MS,
   INTERVAL_MIN_MS,
+  NAT_WANT_MS,
   RECONNECT_FIRST_MS,
   RECONNECT_LONG_CAP_MS,
   RECONNECT_LONG_MS,
   RECONNECT_SHORT_CAP_MS,
+  RESTART_PAUSE_MS,
+  RESTARTS_MAX,
   SETTLE_MS,
   TOKEN_RETRIES_MAX,
   TOKEN_RETRY_FACTOR,
@@ -51,19 +59,22 @@ import {
 /**
  * @typedef {{ type: "openSocket" } | { type: "closeSocket" }} SocketCommand
  * @typedef {{ type: "sendMessage", message: Message }} SendMessageCommand
- * @typedef {{ type: "dial", link: number, iceServers: RTCIceServer[] }} DialCommand  connect, offering
- * @typedef {{ type: "accept", link: number, iceServers: RTCIceServer[], sdp: string }} AcceptCommand  connect, answering
+ * @typedef {{ type: "dial", link: number } & import("./routes.js").Route} DialCommand  connect, offering
+ * @typedef {{ type: "accept", link: number, sdp: string } & import("./routes.js").Route} AcceptCommand  connect, answering
+ * @typedef {{ type: "restart", link: number }} RestartCommand  look for another way, offering
+ * @typedef {{ type: "restarted", link: number, sdp: string }} RestartedCommand  the other side does so: answer
  * @typedef {{ type: "answered", link: number, sdp: string }} AnsweredCommand
  * @typedef {{ type: "candidate", link: number, candidate: string, mid: string | null, line: number | null }} CandidateCommand
  * @typedef {{ type: "hangUp", link: number }} HangUpCommand
  * @typedef {import("./peer-node.js").Clustering} Clustering
+ * @typedef {{ type: "limitRelayed", bytesPerMs: number }} LimitRelayedCommand
  * @typedef {{ type: "joined", peer: string, cells: number[], integrity: import("./integrity.js").IntegrityPolicy } & Clustering} JoinedCommand
  * @typedef {{ type: "clustered" } & Clustering} ClusteredCommand
  * @typedef {JoinedCommand | ClusteredCommand} SwarmCommand
  * @typedef {{ type: "reportDue" }} ReportDueCommand  call `report` with the totals since the last
  * @typedef {{ type: "needToken" }} NeedTokenCommand  call `tokenReady` with another one of the page's
  * @typedef {{ type: "noRelay" }} NoRelayCommand  the tracker names no TURN server, and nothing else may be used
- * @typedef {SocketCommand | NeedTokenCommand | NoRelayCommand | SendMessageCommand | DialCommand | AcceptCommand | AnsweredCommand | CandidateCommand | HangUpCommand | SwarmCommand | ReportDueCommand} MembershipCommand
+ * @typedef {SocketCommand | NeedTokenCommand | NoRelayCommand | SendMessageCommand | LimitRelayedCommand | DialCommand | AcceptCommand | RestartCommand | RestartedCommand | AnsweredCommand | CandidateCommand | HangUpCommand | SwarmCommand | ReportDueCommand} MembershipCommand
  */
 
 /** @typedef {"idle" | "connecting" | "joining" | "joined" | "waiting" | "refused" | "off" | "banned"} MembershipState */
@@ -91,7 +102,9 @@ export class Membership {
     this._random = random;
     this._claims = { ...claims };
     this._asksToken = asksToken;
-    this._relayOnly = relayOnly;
+    this._routes = new Routes(relayOnly);
+    /** We are in another network, and what is open there is to be brought over. */
+    this._moved = false;
     /** What there must be before it can join. */
     this._has = { socket: false, token: false };
     /** Tokens refused in a row. */
@@ -104,10 +117,8 @@ export class Membership {
     this.peer = null;
     this.clusterSize = 0;
     this._links = new Links();
-    /** Peer ids of those that sent wrong bytes. @type {Set<string>} */
+    /** Peer ids of those that sent wrong bytes, and of ourselves in the past. @type {Set<string>} */
     this._banned = new Set();
-    /** @type {RTCIceServer[]} */
-    this._iceServers = [];
     /** Offered by the tracker and not yet dialled, best first. @type {string[]} */
     this._spare = [];
     this._attempt = 0;
@@ -142,7 +153,8 @@ export class Membership {
   /** @returns {number} when to call timerFired; Infinity for never */
   get nextTimerMs() {
     const { dueMs } = this._heartbeat;
-    return Math.min(this._reconnectMs, this._wantMs, dueMs, this._reportMs, this._links.wakeMs, this._settleMs);
+    const ownMs = Math.min(this._reconnectMs, this._wantMs, this._reportMs, this._settleMs);
+    return Math.min(ownMs, dueMs, this._links.wakeMs, this._routes.renewMs);
   }
 
   // ---- in: the page ----
@@ -278,6 +290,10 @@ export class Membership {
         break;
       case "pong":
         this._heartbeat.answered(nowMs);
+        this._bringOver(nowMs);
+        break;
+      case "ice":
+        this._configure(message, nowMs);
         break;
       case "error":
         this._failed(message, nowMs);
@@ -293,9 +309,12 @@ export class Membership {
   /** What is about one link. @param {Message} message @param {number} nowMs */
   _linkMessage(message, nowMs) {
     const link = this._links.with(String(message.from ?? message.peer));
-    if (!link || link.open) return;
-    if (message.type === "answer" && link.offered) {
-      this._commands.push({ type: "answered", link: link.id, sdp: String(message.sdp) });
+    if (!link || (link.open && nowMs >= link.restartedMs + CONNECT_TIMEOUT_MS)) return;
+    if (message.type === "answer" && (link.offered || link.open)) {
+      const sdp = String(message.sdp);
+      link.answered = true;
+      link.fingerprint ||= fingerprintOf(sdp);
+      this._commands.push({ type: "answered", link: link.id, sdp });
     } else if (message.type === "candidate") {
       const mid = typeof message.mid === "string" ? message.mid : null;
       const line = typeof message.line === "number" ? message.line : null;
@@ -306,9 +325,10 @@ export class Membership {
         mid,
         line,
       });
-      if (link.offered) this._commands.push(command);
+      if (link.offered || link.open) this._commands.push(command);
       else this._whenSettled(command, nowMs);
-    } else if (message.type === "decline" || message.type === "gone") {
+    } else if (!link.open && (message.type === "decline" || message.type === "gone")) {
+      if (message.why === "nat") this._routes.parted(link.peer, nowMs);
       this._hangUp(link.id);
       this._dial(nowMs);
     }
@@ -319,7 +339,9 @@ export class Membership {
     if (this.state !== "joined") return;
     const { rttMs } = this._heartbeat;
     const trackerRtt = rttMs === null ? {} : { tracker_rtt_ms: rttMs };
-    const named = { rtts: this._byPeer(rtts), received: this._byPeer(received) };
+    const attempts = this._routes.takeAttempts();
+    const tried = Object.keys(attempts).length > 0 ? { attempts } : {};
+    const named = { rtts: this._byPeer(rtts), received: this._byPeer(received), ...tried };
     this._send({ type: "report", ...totals, ...named, ...trackerRtt, holdings });
   }
 
@@ -337,13 +359,40 @@ export class Membership {
    */
   localSignal(id, signal) {
     const link = this._links.get(id);
-    if (link && this.state === "joined") this._send({ ...signal, to: link.peer });
+    if (!link || this.state !== "joined") return;
+    if (signal.type === "answer") link.answered = true;
+    this._send({ ...signal, to: link.peer, ...(signal.type === "offer" && link.relay ? { relay: true } : {}) });
   }
 
   /** Its channels are open. @param {number} id @param {number} nowMs */
   linkOpened(id, nowMs) {
+    const link = this._links.get(id);
+    if (link?.offered && !link.relay) this._routes.attempted(link.peer, true, nowMs);
     this._links.opened(id);
     this._dial(nowMs);
+  }
+
+  /** Nothing comes through for the moment. Who offered looks for another way. @param {number} id @param {number} nowMs */
+  linkDisturbed(id, nowMs) {
+    const link = this._links.get(id);
+    if (link?.open && link.offered) this._restart(link, nowMs);
+  }
+
+  /** One of the connections has shown what our NAT does. @param {import("./nat.js").Nat} nat @param {number} nowMs */
+  natSeen(nat, nowMs) {
+    if (this._routes.learned(nat)) this._tellNat(nowMs);
+  }
+
+  /** The page is in another network, or back in one. @param {number} nowMs */
+  networkChanged(nowMs) {
+    this._routes.moved();
+    this._moved = true;
+    if (this.state === "joined") {
+      this._heartbeat.hurry(nowMs);
+      this._send({ type: "ping" });
+    } else if (this.state === "waiting") {
+      this._reconnectMs = nowMs;
+    }
   }
 
   /** The player has begun: from now on connections may take the page's time. @param {number} nowMs */
@@ -356,7 +405,10 @@ export class Membership {
 
   /** It is lost, or could not be had. @param {number} id @param {number} nowMs */
   linkClosed(id, nowMs) {
-    if (!this._links.remove(id)) return;
+    const link = this._links.get(id);
+    if (!link) return;
+    this._unreached(link, nowMs);
+    this._links.remove(id);
     this._wantSooner(nowMs);
     this._dial(nowMs);
   }
@@ -372,9 +424,14 @@ export class Membership {
   banned(id, proven) {
     const peer = this._links.get(id)?.introducedAs; // not the name it gives itself: that may be another's
     if (peer === undefined) return;
+    this._shunned(peer);
+    if (proven && this.state === "joined") this._send({ type: "accuse", peer });
+  }
+
+  /** Neither dialled nor answered any more. @param {string} peer */
+  _shunned(peer) {
     this._banned.add(peer);
     keepNewest(this._banned, BANNED_MAX);
-    if (proven && this.state === "joined") this._send({ type: "accuse", peer });
   }
 
   /** @param {number} id @returns {boolean} whether its offer was ours */
@@ -399,7 +456,14 @@ export class Membership {
       this._reportMs = nowMs + this._reportIntervalMs;
       this._commands.push({ type: "reportDue" });
     }
-    for (const link of this._links.overdue(nowMs)) this._hangUp(link.id);
+    if (nowMs >= this._routes.renewMs) {
+      this._routes.renewMs = nowMs + ICE_TTL_MIN_MS; // if this one is not answered
+      if (this.state === "joined") this._send({ type: "ice" });
+    }
+    for (const link of this._links.overdue(nowMs)) {
+      this._unreached(link, nowMs);
+      this._hangUp(link.id);
+    }
     if (nowMs >= this._wantMs) this._want(nowMs);
     this._dial(nowMs);
   }
@@ -409,11 +473,12 @@ export class Membership {
   /** @param {Message} message @param {number} nowMs */
   _welcomed(message, nowMs) {
     this.state = "joined";
+    if (this.peer !== null) this._shunned(this.peer); // ourselves: the tracker may think that the last socket is still there
     this.peer = String(message.peer);
     this._attempt = this._refusals = 0;
     this._lostMs = null;
-    this._iceServers = Array.isArray(message.ice_servers) ? message.ice_servers : [];
-    this.apart = message.sharing === false ? "holdout" : this._relayOnly && !this._iceServers.some(isRelay) ? "no-relay" : null;
+    this._configure(message, nowMs);
+    this.apart = message.sharing === false ? "holdout" : this._routes.isCutOff ? "no-relay" : null;
     const { intervalMs } = this._heartbeat;
     this._heartbeat.intervalMs = bounded(message.ping_interval_ms, INTERVAL_MIN_MS, INTERVAL_MAX_MS, intervalMs);
     this._heartbeat.start(nowMs);
@@ -432,7 +497,62 @@ export class Membership {
       if (this.apart === "no-relay") this._commands.push({ type: "noRelay" });
     }
     this._spare = peerIds(message.neighbours);
+    this._tellNat(nowMs);
+    this._bringOver(nowMs);
     this._dial(nowMs);
+  }
+
+  /** @param {Message} message  `welcome` or `ice` @param {number} nowMs */
+  _configure(message, nowMs) {
+    this._routes.configure(message, nowMs);
+    this._links.directTimeoutMs = this._routes.hasRelays ? DIRECT_TIMEOUT_MS : CONNECT_TIMEOUT_MS;
+    this._commands.push({ type: "limitRelayed", bytesPerMs: this._routes.relayBytesPerMs });
+  }
+
+  /** So that we are introduced to whom we can reach. @param {number} nowMs */
+  _tellNat(nowMs) {
+    const { nat } = this._routes;
+    if (!nat || this.state !== "joined" || this.apart) return;
+    this._send({ type: "nat", mapping: nat.mapping, ...(nat.ipv6 ? { ipv6: true } : {}) });
+    const hard = nat.mapping === "dependent" || nat.mapping === "blocked";
+    if (hard) this._wantMs = Math.min(this._wantMs, nowMs + NAT_WANT_MS);
+  }
+
+  /** The tracker hears us from the new network: so will the neighbours. @param {number} nowMs */
+  _bringOver(nowMs) {
+    if (!this._moved) return;
+    this._moved = false;
+    for (const link of this._links.all()) if (link.open) this._restart(link, nowMs);
+  }
+
+  /** @param {import("./links.js").Link} link  open @param {number} nowMs */
+  _restart(link, nowMs) {
+    const soon = nowMs < link.restartedMs + RESTART_PAUSE_MS;
+    if (this.state !== "joined" || soon || link.restarts >= RESTARTS_MAX) return;
+    link.restarts++;
+    link.restartedMs = nowMs;
+    this._commands.push({ type: "restart", link: link.id });
+  }
+
+  /** Whether an offer was of a neighbour who looks for another way, maybe under another name; taken, then. @param {string} from @param {string} sdp @param {number} nowMs */
+  _restarted(from, sdp, nowMs) {
+    const link = this._links.certified(fingerprintOf(sdp));
+    if (!link) return false;
+    // Both at once: the offer of the lower peer id stands, at both ends.
+    const crossed = nowMs < link.restartedMs + RESTART_PAUSE_MS && this.peer !== null && from > this.peer;
+    if (crossed || link.restarts >= RESTARTS_MAX) return true;
+    link.restarts++;
+    link.restartedMs = nowMs;
+    if (!this._links.with(from)) link.peer = from;
+    this._commands.push({ type: "restarted", link: link.id, sdp });
+    return true;
+  }
+
+  /** It is given up. If both sides have described themselves, that is for want of a way. @param {import("./links.js").Link} link @param {number} nowMs */
+  _unreached(link, nowMs) {
+    if (link.open || !link.answered || link.relay) return;
+    if (link.offered) this._routes.attempted(link.peer, false, nowMs);
+    else this._routes.parted(link.peer, nowMs);
   }
 
   /** @param {Message} message  a welcome or a hint @returns {Clustering} */
@@ -476,16 +596,25 @@ export class Membership {
 
   /** @param {string} from @param {string} sdp @param {number} nowMs */
   _offered(from, sdp, nowMs) {
+    if (this._restarted(from, sdp, nowMs)) return;
     const existing = this._links.with(from);
-    // Both dialled at once: the offer of the lower peer id stands, at both ends.
-    if (existing && !existing.open && existing.offered && this.peer !== null && from > this.peer) return;
-    if (existing && !existing.open) this._hangUp(existing.id);
+    // Both dialled at once: the offer of the lower peer id stands, at both ends. Who has answered ours before has given that up.
+    const crossed = existing && !existing.open && existing.offered && !existing.answered;
+    if (crossed && this.peer !== null && from > this.peer) return;
+    if (existing && !existing.open) {
+      this._unreached(existing, nowMs);
+      this._hangUp(existing.id);
+    }
     if (existing?.open || this._links.full || this._banned.has(from) || this.apart) {
       this._send({ type: "decline", to: from });
       return;
     }
     const link = this._links.add(from, false, nowMs);
-    this._whenSettled({ type: "accept", link: link.id, iceServers: this._iceServers, sdp }, nowMs);
+    link.fingerprint = fingerprintOf(sdp);
+    // It may need a relay at both ends.
+    const route = this._routes.route(this._routes.isUnreached(from, nowMs));
+    link.relay = route.way !== "direct";
+    this._whenSettled({ type: "accept", link: link.id, ...route, sdp }, nowMs);
   }
 
   /** An offer of somebody else can wait until the player has begun. @param {AcceptCommand | CandidateCommand} command @param {number} nowMs */
@@ -504,11 +633,31 @@ export class Membership {
     const wanted = nowMs < this._settledMs ? Math.min(this.wanted, FIRST_DIALS) : this.wanted;
     while (this.state === "joined" && !this.apart && this._links.size < wanted && this._links.pending().length < DIALS_AT_ONCE) {
       const peer = this._spare.shift();
-      if (peer === undefined) return;
-      if (this._links.with(peer) || this._banned.has(peer) || peer === this.peer) continue;
-      const link = this._links.add(peer, true, nowMs);
-      this._commands.push({ type: "dial", link: link.id, iceServers: this._iceServers });
+      if (peer === undefined) break;
+      if (this._mayDial(peer) && !this._routes.isUnreached(peer, nowMs)) this._dialTo(peer, this._routes.route(), nowMs);
     }
+    if (this.state === "joined" && !this.apart && this._links.pending().length === 0) this._dialByRelay(nowMs);
+  }
+
+  /** Nobody is left to be reached without. @param {number} nowMs */
+  _dialByRelay(nowMs) {
+    for (const peer of this._routes.relayable(nowMs)) {
+      if (!this._routes.wantsRelay(this._links.size, this._links.relayed)) return;
+      if (!this._mayDial(peer)) continue;
+      this._routes.relayed(peer);
+      this._dialTo(peer, this._routes.route(true), nowMs);
+    }
+  }
+
+  /** @param {string} peer */
+  _mayDial(peer) {
+    return peer !== this.peer && !this._banned.has(peer) && !this._links.with(peer);
+  }
+
+  /** @param {string} peer @param {import("./routes.js").Route} route @param {number} nowMs */
+  _dialTo(peer, route, nowMs) {
+    const link = this._links.add(peer, true, nowMs, route.way !== "direct");
+    this._commands.push({ type: "dial", link: link.id, ...route });
   }
 
   /** Too few neighbours, and others are there: asks for more. @param {number} nowMs */
@@ -516,7 +665,8 @@ export class Membership {
     this._wantMs = nowMs + this._wantAgainMs * (1 + this._random());
     const others = this.clusterSize - 1;
     if (this.state !== "joined" || this._room() === 0 || this._links.size >= others) return;
-    const except = [...this._links.all().map((link) => link.peer), ...this._banned].slice(0, EXCEPT_MAX);
+    const linked = this._links.all().map((link) => link.peer);
+    const except = [...new Set([...linked, ...this._routes.unreached(nowMs), ...this._banned])].slice(0, EXCEPT_MAX);
     this._send({ type: "want", count: this._room(), except });
   }
 
@@ -571,9 +721,6 @@ function bounded(value, min, max, fallback) {
 function peerIds(value) {
   return Array.isArray(value) ? value.filter((id) => typeof id === "string") : [];
 }
-
-/** Whether it is a TURN server, of which the browser sends through it. @param {RTCIceServer | null} server */
-const isRelay = (server) => [server?.urls].flat().some((url) => /^turns?:/i.test(String(url)));
 
 /** @param {unknown} value @returns {value is number} */
 const isCell = (value) => typeof value === "number" && Number.isInteger(value) && value >= 0 && value < 2 ** 32;

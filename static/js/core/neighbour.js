@@ -44,6 +44,8 @@ export class Neighbour {
     this.openedMs = nowMs;
     /** @type {string | null} the neighbour's session id; null until its HELLO */
     this.session = null;
+    /** Its id at the tracker, as it says; empty until its HELLO. */
+    this.peer = "";
     /** @type {boolean} */
     this.uploads = true;
     /** It said it has enough to do; not asked before then. */
@@ -58,12 +60,16 @@ export class Neighbour {
     /** Of what we needed it sent so much, and of that so much is told to the tracker. */
     this.gainedBytes = 0;
     this.reportedBytes = 0;
+    /** Payload it was sent, ever. */
+    this.sentBytes = 0;
     /** Whether what it sends is believed: a piece of it was found right, or all are checked anyway; and whether one is being compared. */
     this.proven = false;
     this.comparing = false;
     /** The places it is in, as the tracker numbers them; null until it has said. @type {number[] | null} */
     this.cells = null;
-    /** It is outside our cluster: a last resort, and a stranger to our election. */
+    /** A TURN server carries what we send each other. */
+    this.relayed = false;
+    /** It is outside our cluster, or relayed while others are not: a last resort, and a stranger to our election. */
     this.far = false;
     /** What it says its uplink carries; 0 while unknown. */
     this.uplinkBytesPerMs = 0;

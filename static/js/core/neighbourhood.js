@@ -91,6 +91,7 @@ export class Neighbourhood {
     const neighbour = this._all.get(id);
     this._all.delete(id);
     this._greeted = null;
+    if (neighbour && !neighbour.relayed) this._judge();
     return neighbour;
   }
 
@@ -112,18 +113,29 @@ export class Neighbourhood {
     this._cells = ours;
     this._cluster = cluster;
     if (moved && ours.length > 0) this.broadcast({ type: FRAME.PLACE, cells: ours });
-    for (const neighbour of this._all.values()) this._judge(neighbour);
+    this._judge();
   }
 
   /** @param {Neighbour} neighbour @param {number[]} cells  those it is in */
   neighbourPlaced(neighbour, cells) {
     neighbour.cells = cells;
-    this._judge(neighbour);
+    this._judge();
   }
 
-  /** @param {Neighbour} neighbour */
-  _judge(neighbour) {
-    neighbour.far = this._cluster !== null && neighbour.cells !== null && !neighbour.cells.includes(this._cluster);
+  /** Who is far: at another place, or relayed while others are not. */
+  _judge() {
+    const here = [];
+    for (const neighbour of this._all.values()) {
+      neighbour.far = this._cluster !== null && neighbour.cells !== null && !neighbour.cells.includes(this._cluster);
+      if (!neighbour.far) here.push(neighbour);
+    }
+    if (here.some(({ relayed }) => !relayed)) for (const neighbour of here) neighbour.far = neighbour.relayed;
+  }
+
+  /** By what it is connected. @param {Neighbour} neighbour @param {boolean} relayed */
+  routed(neighbour, relayed) {
+    neighbour.relayed = relayed;
+    this._judge();
   }
 
   /**
@@ -173,6 +185,7 @@ export class Neighbourhood {
     if (this._banned.has(hello.session)) throw new WireError("sent wrong bytes before");
     const twin = this.greeted.find((other) => other !== neighbour && other.session === hello.session);
     neighbour.session = hello.session;
+    neighbour.peer = hello.peer;
     this._greeted = null;
     neighbour.uploads = (hello.flags & HELLO_FLAG_NO_UPLOAD) === 0;
     this._outbox.push({ type: "renamed", neighbour: neighbour.id, peer: hello.peer });

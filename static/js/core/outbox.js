@@ -30,6 +30,7 @@
  * @property {Uint8Array<ArrayBuffer>} bytes  a copy, the receiver's to keep or transfer
  * @property {number} peerBytes  how many of them neighbours sent
  * @property {Timing} timing
+ * @property {import("./scheduler.js").FetchReason | null} reason  why the CDN was asked, the last time; null if it was not
  * @typedef {{ type: "hash", ticket: number, bytes: Uint8Array }} HashCommand  SHA-256 of it; answered by `hashed`
  * @typedef {{ type: "verify", ticket: number, key: string, signed: Uint8Array<ArrayBuffer>, signature: Uint8Array<ArrayBuffer> }} VerifyCommand
  *   whether the key (P-256, uncompressed, hex) has signed it; answered by `verified`

@@ -119,9 +119,13 @@ export class PeerNode {
     );
   }
 
-  /** Neighbours that have said HELLO. */
+  /** Neighbours that have said HELLO; another array whenever they are others. @returns {readonly Neighbour[]} */
+  get neighbours() {
+    return this._neighbourhood.greeted;
+  }
+
   get neighbourCount() {
-    return this._neighbourhood.greeted.length;
+    return this.neighbours.length;
   }
 
   /** @returns {Iterable<SegmentRef>} segments held whole */
@@ -280,6 +284,19 @@ export class PeerNode {
     neighbour.proven = this._integrity.mode !== "spot";
     this._uploads.opened(id);
     this._announcer.introduce(neighbour, this._store.refs(), this._downloads.running);
+  }
+
+  /** By what it is connected; may change. @param {number} id @param {boolean} relayed  by a TURN server */
+  neighbourRouted(id, relayed) {
+    const neighbour = this._neighbourhood.get(id);
+    if (!neighbour) return;
+    this._neighbourhood.routed(neighbour, relayed);
+    this._uploads.routed(id, relayed);
+  }
+
+  /** The tracker's cap of what is sent through its TURN servers. @param {number} bytesPerMs */
+  limitRelayed(bytesPerMs) {
+    this._uploads.relayBytesPerMs = bytesPerMs;
   }
 
   /** @param {number} id @param {number} nowMs */
@@ -448,6 +465,7 @@ export class PeerNode {
         this._downloads.reconsiderAll(nowMs);
         break;
       case FRAME.RENAME:
+        neighbour.peer = frame.peer;
         this._outbox.push({ type: "renamed", neighbour: neighbour.id, peer: frame.peer });
         break;
       default:
@@ -512,6 +530,7 @@ export class PeerNode {
       if (!neighbour || !payload || segment.sizeBytes === null) continue;
       this._neighbourhood.send(neighbour, { type: FRAME.PIECE, ref: segment.ref, sizeBytes: segment.sizeBytes, index, payload });
       neighbour.movedBytes += payload.length;
+      neighbour.sentBytes += payload.length;
       this.ledger.sentBytes += payload.length;
     }
   }

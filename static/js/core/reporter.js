@@ -1,7 +1,7 @@
 /** What the tracker is told now and then: what moved since it was last told, what is held of what is played, how far neighbours are. */
 
 import { NEIGHBOURS_MAX, REPORTED_RANGES_MAX, REPORTED_TRACKS_MAX } from "./constants.js";
-import { KIND_INIT } from "./identity.js";
+import { KIND_INIT, KIND_PART } from "./identity.js";
 import { keepNewest } from "./newest.js";
 import { RangeSet } from "./range-set.js";
 
@@ -22,13 +22,13 @@ export class Reporter {
   constructor() {
     /** The segment that a player last asked for, by track, the latest last. @type {Map<string, number>} */
     this._playheads = new Map();
-    this._last = { peerBytes: 0, farBytes: 0, cdnBytes: 0, sentBytes: 0 };
+    this._last = { peerBytes: 0, farBytes: 0, relayedBytes: 0, cdnBytes: 0, sentBytes: 0 };
     this._lastStalls = 0;
   }
 
   /** A player wants it. @param {SegmentRef} ref */
   asked({ track, kind, number }) {
-    if (kind === KIND_INIT) return;
+    if (kind === KIND_INIT || kind === KIND_PART) return;
     this._playheads.delete(track);
     this._playheads.set(track, number);
     keepNewest(this._playheads, REPORTED_TRACKS_MAX);
@@ -39,17 +39,18 @@ export class Reporter {
    * @param {readonly Neighbour[]} neighbours @param {Iterable<SegmentRef>} held
    * @returns {Report}
    */
-  next({ peerBytes, farBytes, cdnBytes, sentBytes }, stalls, neighbours, held) {
+  next({ peerBytes, farBytes, relayedBytes, cdnBytes, sentBytes }, stalls, neighbours, held) {
     const last = this._last;
     const totals = {
       peer_bytes: peerBytes - last.peerBytes,
       far_bytes: farBytes - last.farBytes,
+      ...(relayedBytes > last.relayedBytes ? { relayed_bytes: relayedBytes - last.relayedBytes } : {}),
       cdn_bytes: cdnBytes - last.cdnBytes,
       sent_bytes: sentBytes - last.sentBytes,
       neighbours: neighbours.length,
       stalls: stalls - this._lastStalls,
     };
-    this._last = { peerBytes, farBytes, cdnBytes, sentBytes };
+    this._last = { peerBytes, farBytes, relayedBytes, cdnBytes, sentBytes };
     this._lastStalls = stalls;
     return { totals, rtts: roundTrips(neighbours), received: received(neighbours), holdings: this._holdings(held) };
   }
@@ -58,7 +59,7 @@ export class Reporter {
   _holdings(held) {
     const playheads = [...this._playheads];
     const numbers = new Map(playheads.map(([track]) => [track, new RangeSet()]));
-    for (const { track, kind, number } of held) if (kind !== KIND_INIT) numbers.get(track)?.add(number);
+    for (const { track, kind, number } of held) if (kind !== KIND_INIT && kind !== KIND_PART) numbers.get(track)?.add(number);
     return playheads.map(([track, playhead]) => {
       const runs = /** @type {RangeSet} */ (numbers.get(track)).ranges();
       const longest = runs.sort((a, b) => b[1] - a[1]).slice(0, REPORTED_RANGES_MAX);

@@ -40,7 +40,9 @@ export class Requests {
       bytes = segment.assemble();
     }
     this._outbox.push(
-      bytes ? { type: "deliver", request, bytes, peerBytes: segment.peerBytes, timing } : { type: "refuse", request },
+      bytes
+        ? { type: "deliver", request, bytes, peerBytes: segment.peerBytes, timing, reason: segment.reason }
+        : { type: "refuse", request },
     );
   }
 

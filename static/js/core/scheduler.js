@@ -56,8 +56,27 @@ import {
  */
 
 /**
- * @typedef {import("./assignment.js").Assignment & { fetch: { startPiece: number, endPiece: number | null } | null }} Plan
- *   `fetch` is to start now, and then the rest is to be planned; its endPiece is exclusive
+ * Why the CDN is asked for (some of) a segment, the first that holds (docs/debugging.md):
+ *   unsigned  neighbours are of no use for it: nobody has signed it, or what was signed is not what the CDN has
+ *   retry     it was asked before, and failed
+ *   alone     nobody is connected
+ *   urgent    no neighbour has it, and there is no time to wait for one
+ *   leader    no neighbour has it, and we fetched the one before
+ *   backoff   no neighbour has it, and our backoff ended first
+ *   late      neighbours have it or fetch it, and will not bring it in time
+ * @typedef {"unsigned" | "retry" | "alone" | "urgent" | "leader" | "backoff" | "late"} FetchReason
+ */
+
+/**
+ * @typedef {object} FetchPlan
+ * @property {number} startPiece
+ * @property {number | null} endPiece  exclusive; null to the end
+ * @property {FetchReason} reason
+ */
+
+/**
+ * @typedef {import("./assignment.js").Assignment & { fetch: FetchPlan | null }} Plan
+ *   `fetch` is to start now, and then the rest is to be planned
  */
 
 /**
@@ -163,9 +182,21 @@ function considerFetch(download, suppliers, surroundings, nowMs) {
   }
   const spareMs = download.deadlineMs - DEADLINE_MARGIN_MS - httpNeedMs(download, surroundings) - nowMs;
   const othersAtWork = suppliers.length > 0 || claimAlive(download, surroundings.neighbours, nowMs);
-  if (!othersAtWork) return backoffOver(download, surroundings, spareMs, nowMs) ? missingSpan(download, surroundings) : null;
+  if (!othersAtWork) {
+    if (!backoffOver(download, surroundings, spareMs, nowMs)) return null;
+    return { ...missingSpan(download, surroundings), reason: reasonOf(download, surroundings, spareMs) };
+  }
   if (!peersTooLate(download, suppliers, surroundings, spareMs, nowMs)) return null;
-  return missingSpan(download, surroundings, shortfallPieces(download, nowMs));
+  return { ...missingSpan(download, surroundings, shortfallPieces(download, nowMs)), reason: "late" };
+}
+
+/** Why rule 2 lets us fetch. @param {Download} download @param {Surroundings} surroundings @param {number} spareMs @returns {FetchReason} */
+function reasonOf({ cdnOnly, failures, source, ref }, { neighbours, election }, spareMs) {
+  if (cdnOnly) return "unsigned";
+  if (failures > 0) return "retry";
+  if ([...neighbours].length === 0) return "alone";
+  if (spareMs <= 0) return "urgent";
+  return source.live && election.turn(ref) === "ours" ? "leader" : "backoff";
 }
 
 /** @param {Download} download @param {Surroundings} surroundings @returns {number} */

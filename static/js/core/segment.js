@@ -32,6 +32,8 @@ export class Segment {
     this.digest = null;
     /** Where it is on the CDN, once it is known. @type {import("./download.js").SegmentSource | null} */
     this.source = null;
+    /** Why the CDN was asked, the last time; null if it was not. @type {import("./scheduler.js").FetchReason | null} */
+    this.reason = null;
   }
 
   /** @returns {number | null} null while the size is unknown */

@@ -195,6 +195,33 @@ export const SETTLE_MS = 1000;
 export const DIALS_AT_ONCE = 3;
 /** ICE has failed by then or never ends: it gives up on a pair after some 10 s. */
 export const CONNECT_TIMEOUT_MS = 15000;
+/** A peer that could not be reached is not tried again for so long: NATs do not change, but viewers take their phones elsewhere. */
+export const TRY_AGAIN_MS = 600000;
+/** So many of them are remembered: as many as one swarm introduces in that time, and again. */
+export const UNREACHED_MAX = 64;
+/** Who has fewer neighbours than this, and nobody left to try, takes a relay ... */
+export const RELAY_BELOW = 2;
+/** ... to so many: each byte costs whoever runs it twice, and two keep a viewer from depending on one. */
+export const RELAY_LINKS_MAX = 2;
+/**
+ * The direct way is given up after this where there are relays: by hole punching most connections are open within two seconds, and a
+ * viewer who needs a relay is alone until then.
+ */
+export const DIRECT_TIMEOUT_MS = 6000;
+/** A STUN server that was asked five times by then, as browsers do (RFC 8489 section 6.2.1), and has not answered, will not. */
+export const GATHERING_PATIENCE_MS = 5000;
+/** So many connections ask two STUN servers, for what that tells of our NAT: the first, and one more should it end too soon. */
+export const CLASSIFYING_LINKS = 2;
+/** Credentials of relays are not asked for more often than this. */
+export const ICE_TTL_MIN_MS = 60000;
+/** Whose NAT turns out to be a hard one asks for whom it can reach after this: the answer needs a round trip anyway. */
+export const NAT_WANT_MS = 500;
+/** A moment's loss must not make a connection look for another way again and again, ... */
+export const RESTART_PAUSE_MS = 5000;
+/** ... nor may a neighbour make us do so for ever: each time allows it CANDIDATES_MAX addresses. */
+export const RESTARTS_MAX = 8;
+/** After a change of network a tracker that is silent for this long is on the other side of it. */
+export const MOVED_SILENCE_MS = 3000;
 /** Addresses of one neighbour that the browser is given: four networks with IPv4 and IPv6, each with its reflexive and relayed ones, are some twelve. */
 export const CANDIDATES_MAX = 16;
 /** After a refused token the page's function is asked for another after this, drawn from once to twice it; then after so many times that. */

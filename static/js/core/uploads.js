@@ -35,6 +35,7 @@ import {
  * @property {number} bufferedBytes  handed to its channel and not yet sent, as last heard
  * @property {number} movedMs  when that last became less
  * @property {number} weight  its share where several want as urgently
+ * @property {boolean} relayed  a TURN server carries it
  * @property {number} turn  what it was sent, by its weight: the lowest is next
  */
 
@@ -66,6 +67,9 @@ export class Uploads {
     this._waiting = 0;
     this._sentBytes = 0;
     this._receivedBytes = 0;
+    /** What TURN servers may be made to carry, of all lanes together, and when they may again. */
+    this.relayBytesPerMs = Number.POSITIVE_INFINITY;
+    this._relayMs = nowMs;
     /** The turn of who was served last: a newcomer starts there, neither ahead of nor behind the others. */
     this._turn = 0;
     /** When something may go that may not go now. @type {number | null} */
@@ -105,8 +109,15 @@ export class Uploads {
       bufferedBytes: 0,
       movedMs: 0,
       weight: NEIGHBOUR_RATE_GUESS_BYTES_PER_MS,
+      relayed: false,
       turn: this._turn,
     });
+  }
+
+  /** @param {number} neighbour @param {boolean} relayed */
+  routed(neighbour, relayed) {
+    const lane = this._lanes.get(neighbour);
+    if (lane) lane.relayed = relayed;
   }
 
   /** @param {number} neighbour */
@@ -196,8 +207,12 @@ export class Uploads {
       this.wakeMs = nowMs + Math.max(UPLOAD_LOOK_MS, -roomBytes / Math.max(1, this._meter.rateBytesPerMs));
       return null;
     }
-    const choice = this._choose(Math.max(UPLOAD_LANE_LOW_BYTES, roomBytes / 2));
-    if (!choice) return null;
+    const choice = this._choose(Math.max(UPLOAD_LANE_LOW_BYTES, roomBytes / 2), nowMs);
+    if (!choice) {
+      const held = [...this._lanes.values()].some(({ relayed, queue }) => relayed && queue.length > 0);
+      if (held && nowMs < this._relayMs) this.wakeMs = this._relayMs;
+      return null;
+    }
     const { neighbour, lane, at, segment, sizeBytes } = choice;
     const waitMs = this._bucket.take(sizeBytes, nowMs);
     if (waitMs > 0) {
@@ -209,6 +224,7 @@ export class Uploads {
     this._count(wanted);
     this._turn = Math.max(this._turn, lane.turn);
     lane.turn = this._turn + sizeBytes / lane.weight;
+    if (lane.relayed) this._relayMs = Math.max(nowMs, this._relayMs) + sizeBytes / this.relayBytesPerMs;
     if (lane.bufferedBytes === 0) lane.movedMs = nowMs;
     lane.bufferedBytes += sizeBytes;
     this._sentBytes += sizeBytes;
@@ -219,13 +235,13 @@ export class Uploads {
   /**
    * The piece that is rarest, as far as we know, goes first: while we are the only source of a segment, every piece of it reaches
    * somebody before any piece reaches two, and the neighbours can serve each other. Among those, whose turn it is.
-   * @param {number} laneBytes  a channel takes more when it has at most this
+   * @param {number} laneBytes  a channel takes more when it has at most this @param {number} nowMs
    */
-  _choose(laneBytes) {
+  _choose(laneBytes, nowMs) {
     /** @type {{ neighbour: number, lane: Lane, at: number, segment: Segment, sizeBytes: number, copies: number } | null} */
     let best = null;
     for (const [neighbour, lane] of this._lanes) {
-      if (lane.bufferedBytes > laneBytes) continue;
+      if (lane.bufferedBytes > laneBytes || (lane.relayed && nowMs < this._relayMs)) continue;
       for (let at = 0; at < lane.queue.length; at++) {
         const wanted = /** @type {Wanted} */ (lane.queue[at]);
         // The neighbours are asked last: it is the dearest, and most pieces are out of it before.

@@ -12,7 +12,7 @@ import { now } from "../io/alarm.js";
 /** @typedef {import("./shared-file.js").SharedFile} SharedFile */
 /** @typedef {import("../engine.js").Engine} Engine */
 /** @typedef {ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>} ByteReader */
-/** @typedef {{ loadedBytes: number, totalBytes: number, peerBytes: number }} FileProgress  of this reading; `peerBytes` came of other viewers */
+/** @typedef {import("../surface.js").FileProgress} FileProgress */
 
 /**
  * @typedef {object} ReadingOptions
@@ -258,11 +258,11 @@ export class Reading {
         this._plan.progressed(number, loadedBytes);
         if (number === this._plan.next) this._wake();
       },
-      delivered: (buffer, _timing, peerBytes) => {
+      delivered: (buffer, _timing, peerBytes, reason) => {
         if (this._over) return;
         const bytes = new Uint8Array(buffer);
         this._peerBytes += peerBytes;
-        this._file.pool.segmentDelivered({ url: this._file.url, sizeBytes: bytes.length, peerBytes });
+        this._file.pool.segmentDelivered(this._source(number), bytes.length, peerBytes, reason);
         this._file.keep(number, bytes);
         this._arrived(number, block, bytes);
       },

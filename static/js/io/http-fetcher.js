@@ -1,6 +1,7 @@
 /** Requests to the CDN by `fetch`, streamed. */
 
 import { isOfVersion } from "../core/file-version.js";
+import { nativeFetch } from "./native.js";
 
 /** @typedef {import("../core/identity.js").FileVersion} FileVersion */
 
@@ -60,7 +61,7 @@ export class HttpFetcher {
   async _run(job, url, rangeStart, rangeEnd, signal, version) {
     /** @type {Record<string, string>} */
     const headers = rangeStart === null ? {} : { Range: `bytes=${rangeStart}-${rangeEnd === null ? "" : rangeEnd - 1}` };
-    const response = await fetch(url, { headers, signal, credentials: "same-origin", ...cacheOf(version) });
+    const response = await nativeFetch(url, { headers, signal, credentials: "same-origin", ...cacheOf(version) });
     if (!this._running.has(job)) return;
     if (!response.ok) throw new HttpError(response.status, response.statusText);
     if (version && !isOfVersion(version, (name) => response.headers.get(name))) throw new HttpError(412, CHANGED);
@@ -83,7 +84,7 @@ export class HttpFetcher {
  */
 export async function fetchSmall(url, init, mostBytes, timeoutMs, version) {
   try {
-    const response = await fetch(url, {
+    const response = await nativeFetch(url, {
       ...init,
       credentials: "same-origin",
       signal: AbortSignal.timeout(timeoutMs),

@@ -15,3 +15,18 @@ export const cellular = () => connection()?.type === "cellular";
 export function watchLine(changed) {
   connection()?.addEventListener?.("change", changed);
 }
+
+/**
+ * Another network, or one again: Chromium tells of both, other browsers of a network that is back only.
+ * @param {() => void} changed
+ */
+export function watchNetwork(changed) {
+  const line = connection();
+  let type = line?.type;
+  line?.addEventListener?.("change", () => {
+    if (line.type === type) return; // its quality only
+    type = line.type;
+    changed();
+  });
+  globalThis.addEventListener?.("online", changed);
+}

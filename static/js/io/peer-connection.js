@@ -1,10 +1,12 @@
 /**
  * One RTCPeerConnection with its two negotiated channels (docs/wire-protocol.md section 3). Offers or answers, trickles,
- * and says when both channels are open, what comes through them, and when it is over.
+ * and says when both channels are open, what comes through them, and when it is over. What carries it may change meanwhile: an
+ * ICE restart (RFC 8445 section 9) finds another way for the same channels.
  */
 
 import { CandidateFilter, splitCandidates, withoutAddresses } from "../core/candidates.js";
-import { CANDIDATES_MAX } from "../core/tuning.js";
+import { Gathering } from "../core/nat.js";
+import { CANDIDATES_MAX, GATHERING_PATIENCE_MS } from "../core/tuning.js";
 
 /** More than this unsent on the control channel: the other side has stopped reading. */
 const CONTROL_BUFFER_MAX_BYTES = 1 << 20;
@@ -12,6 +14,11 @@ const CONTROL_BUFFER_MAX_BYTES = 1 << 20;
 const BULK_LOW_WATER_BYTES = 16384;
 /** ICE "disconnected" for this long is over; it is often a moment's loss, so not at once. */
 const DISCONNECTED_MS = 5000;
+/** ... unless another way is looked for: with the tracker's round trips and checks at what NATs let through, this long. */
+const RESTART_MS = 10000;
+
+/** RFC 8842 section 5. */
+const SETUP = /a=setup:(\w+)/;
 
 /**
  * @typedef {{ type: "offer" | "answer", sdp: string } | { type: "candidate", candidate: string, mid: string | null, line: number | null }} Signal
@@ -21,6 +28,9 @@ const DISCONNECTED_MS = 5000;
  * @typedef {object} ConnectionEvents
  * @property {(signal: Signal) => void} signal  for the other side
  * @property {() => void} opened
+ * @property {(nat: import("../core/nat.js").Nat) => void} gathered  what the candidates told of our NAT, where they told it
+ * @property {(relayed: boolean) => void} routed  whether a TURN server carries it; told when it is open, and after each restart
+ * @property {() => void} disturbed  nothing comes through for the moment
  * @property {(bytes: Uint8Array) => void} received
  * @property {() => void} drained  the bulk channel has room again
  * @property {() => void} closed  at most once; never after `close`
@@ -36,6 +46,11 @@ export class PeerConnection {
     this._events = events;
     this._addresses = addresses;
     this._filter = new CandidateFilter(addresses);
+    this._iceServers = iceServers;
+    this._gathering = new Gathering(iceServers);
+    this._restartedMs = Number.NEGATIVE_INFINITY;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this._routeTimer = undefined;
     this._connection = new RTCPeerConnection({ iceServers, iceTransportPolicy: addresses === "relay" ? "relay" : "all" });
     this._control = this._channel("control", 0, true);
     this._bulk = this._channel("bulk", 1, false);
@@ -47,6 +62,11 @@ export class PeerConnection {
     this._disconnectedTimer = undefined;
     this._over = false;
     this._connection.onicecandidate = ({ candidate }) => this._trickle(candidate);
+    this._connection.onicecandidateerror = ({ url }) => this._gathering.failed(url);
+    this._gatheringTimer = setTimeout(() => {
+      this._gathering.expired();
+      this._tellNat();
+    }, GATHERING_PATIENCE_MS);
     this._connection.onconnectionstatechange = () => this._stateChanged();
   }
 
@@ -56,6 +76,34 @@ export class PeerConnection {
       await this._connection.setLocalDescription(await this._connection.createOffer());
       this._describe("offer");
     });
+  }
+
+  /** Looks for another way, and offers it. */
+  restart() {
+    this._looksAgain();
+    const role = dtlsRole(this._connection);
+    this._attempt(async () => {
+      await this._connection.setLocalDescription(await this._connection.createOffer({ iceRestart: true }));
+      this._describe("offer", role);
+    });
+  }
+
+  /** The other side looks for another way. @param {string} sdp  its offer */
+  restarted(sdp) {
+    this._looksAgain();
+    this.answer(sdp); // an offer of ours that crossed it is rolled back by the browser
+  }
+
+  _looksAgain() {
+    this._restartedMs = performance.now();
+    this._filter.renew();
+    this._early = [];
+    // What it shows now may be of another network.
+    this._gathering = new Gathering(this._iceServers);
+    this._stateChanged();
+    // The browser does not tell of another way where the last one worked until then.
+    clearTimeout(this._routeTimer);
+    this._routeTimer = setTimeout(() => this._route(), RESTART_MS);
   }
 
   /** Takes an offer and makes the answer. @param {string} sdp */
@@ -105,6 +153,8 @@ export class PeerConnection {
   close() {
     this._over = true;
     clearTimeout(this._disconnectedTimer);
+    clearTimeout(this._gatheringTimer);
+    clearTimeout(this._routeTimer);
     this._connection.close();
   }
 
@@ -113,7 +163,9 @@ export class PeerConnection {
     const channel = this._connection.createDataChannel(label, { negotiated: true, id, ordered });
     channel.binaryType = "arraybuffer";
     channel.onopen = () => {
-      if (!this._over && this._control.readyState === "open" && this._bulk.readyState === "open") this._events.opened();
+      if (this._over || this._control.readyState !== "open" || this._bulk.readyState !== "open") return;
+      this._events.opened();
+      this._route();
     };
     channel.onmessage = ({ data }) => {
       if (this._over) return;
@@ -124,15 +176,18 @@ export class PeerConnection {
     return channel;
   }
 
-  /** @param {"offer" | "answer"} type */
-  _describe(type) {
-    const sdp = this._connection.localDescription?.sdp;
+  /** @param {"offer" | "answer"} type @param {string} [role]  at DTLS, where that is settled */
+  _describe(type, role) {
+    let sdp = this._connection.localDescription?.sdp;
+    if (role) sdp = sdp?.replace(SETUP, `a=setup:${role}`);
     if (sdp && !this._over) this._events.signal({ type, sdp: this._addresses === "all" ? sdp : withoutAddresses(sdp) });
   }
 
   /** @param {RTCIceCandidate | null} candidate  null ends them */
   _trickle(candidate) {
     if (this._over) return;
+    if (candidate?.candidate) this._gathering.candidate(candidate.candidate);
+    if (!candidate) this._tellNat();
     const line = candidate?.candidate && this._filter.ours(candidate.candidate);
     this._addCandidates();
     if (line === null) return;
@@ -142,6 +197,14 @@ export class PeerConnection {
       mid: candidate?.sdpMid ?? null,
       line: candidate?.sdpMLineIndex ?? null,
     });
+  }
+
+  /** What the candidates tell of our NAT, once. */
+  _tellNat() {
+    const { nat } = this._gathering;
+    if (this._over || !nat) return;
+    clearTimeout(this._gatheringTimer);
+    this._events.gathered(nat);
   }
 
   /** @param {"offer" | "answer"} type @param {string} described */
@@ -171,8 +234,18 @@ export class PeerConnection {
   _stateChanged() {
     clearTimeout(this._disconnectedTimer);
     const state = this._connection.connectionState;
+    const restarting = performance.now() < this._restartedMs + RESTART_MS;
+    if (state === "connected" && restarting) this._route();
     if (state === "failed" || state === "closed") this._ended();
-    if (state === "disconnected") this._disconnectedTimer = setTimeout(() => this._ended(), DISCONNECTED_MS);
+    if (state !== "disconnected") return;
+    this._disconnectedTimer = setTimeout(() => this._ended(), restarting ? RESTART_MS : DISCONNECTED_MS);
+    if (!restarting) this._events.disturbed();
+  }
+
+  /** Tells by what it is carried. */
+  async _route() {
+    const report = await this._connection.getStats().catch(() => null);
+    if (report && !this._over) this._events.routed(isRelayed(report));
   }
 
   _ended() {
@@ -180,4 +253,35 @@ export class PeerConnection {
     this.close();
     this._events.closed();
   }
+}
+
+/**
+ * The role of ours at DTLS: a connection keeps it. Left open in an offer, as RFC 8842 section 5.5 has it, Firefox would take
+ * "active" whatever it was before, and Chromium refuse.
+ * @param {RTCPeerConnection} connection @returns {string} "active" or "passive"
+ */
+function dtlsRole({ localDescription, remoteDescription }) {
+  const theirs = remoteDescription?.type === "answer";
+  const [, answered = ""] = SETUP.exec((theirs ? remoteDescription : localDescription)?.sdp ?? "") ?? [];
+  return (answered === "active") === theirs ? "passive" : "active";
+}
+
+/**
+ * Whether a TURN server carries what the two send each other (https://www.w3.org/TR/webrtc-stats/).
+ * @param {RTCStatsReport} report
+ */
+export function isRelayed(report) {
+  /** @type {Map<string, Record<string, any>>} */
+  const all = new Map();
+  report.forEach((stats, id) => {
+    all.set(id, stats);
+  });
+  const selected = new Set(
+    [...all.values()].filter(({ type }) => type === "transport").map((stats) => stats.selectedCandidatePairId),
+  );
+  // Firefox says it of the pair.
+  const pairs = [...all].filter(([id, { type, selected: chosen }]) => type === "candidate-pair" && (chosen || selected.has(id)));
+  return pairs.some(([, pair]) =>
+    [pair.localCandidateId, pair.remoteCandidateId].some((id) => all.get(id)?.candidateType === "relay"),
+  );
 }

@@ -1,16 +1,27 @@
-/** Scripts that only few pages need, from where this one came from; exactly those that it was built with. */
+/**
+ * Scripts that only few pages need. A built file loads them from where it came from, exactly those that it was built with; in the npm
+ * package they are parts that the page's own bundler finds, and that come from where it puts them.
+ */
 
 /** Known while the script runs first; a module has no `currentScript`, and a script no `import.meta`. */
 const ownUrl = /** @type {HTMLScriptElement | null | undefined} */ (globalThis.document?.currentScript)?.src || import.meta.url;
 
 /** @returns {Promise<typeof import("../notice.js")>} */
-export const loadNotice = () => load(PEERPOOL_NOTICE_FILE, PEERPOOL_NOTICE_INTEGRITY);
+export const loadNotice = () =>
+  PEERPOOL_IS_PACKAGE ? import("../notice.js") : load(PEERPOOL_NOTICE_FILE, PEERPOOL_NOTICE_INTEGRITY);
 
 /** @returns {Promise<typeof import("../crypto.js")>} */
-export const loadCrypto = () => load(PEERPOOL_CRYPTO_FILE, PEERPOOL_CRYPTO_INTEGRITY);
+export const loadCrypto = () =>
+  PEERPOOL_IS_PACKAGE ? import("../crypto.js") : load(PEERPOOL_CRYPTO_FILE, PEERPOOL_CRYPTO_INTEGRITY);
 
 /** @returns {Promise<typeof import("../files.js")>} */
-export const loadFiles = () => load(PEERPOOL_FILES_FILE, PEERPOOL_FILES_INTEGRITY);
+export const loadFiles = () => (PEERPOOL_IS_PACKAGE ? import("../files.js") : load(PEERPOOL_FILES_FILE, PEERPOOL_FILES_INTEGRITY));
+
+/** @returns {Promise<typeof import("../dash.js")>} */
+export const loadDash = () => (PEERPOOL_IS_PACKAGE ? import("../dash.js") : load(PEERPOOL_DASH_FILE, PEERPOOL_DASH_INTEGRITY));
+
+/** @returns {Promise<typeof import("../debug.js")>} */
+export const loadDebug = () => (PEERPOOL_IS_PACKAGE ? import("../debug.js") : load(PEERPOOL_DEBUG_FILE, PEERPOOL_DEBUG_INTEGRITY));
 
 /**
  * A module preload has an integrity check, as `import` has not, and what is imported is what was preloaded. An element of the page

@@ -19,6 +19,8 @@ export interface LoaderContext {
   /** Exclusive; 0 or absent for the whole resource. */
   rangeEnd?: number;
   frag?: { start: number };
+  /** Of `frag`, in low-latency mode. */
+  part?: { start: number } | null;
 }
 
 export interface LoaderConfig {

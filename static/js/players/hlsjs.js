@@ -154,13 +154,13 @@ class FragmentRequest {
     this._callbacks = callbacks;
     const { stats } = loader;
     const context = /** @type {LoaderContext} */ (loader.context);
-    const { url, rangeStart, rangeEnd, frag } = context;
+    const { url, rangeStart, rangeEnd, frag, part } = context;
     stats.loading.start = now();
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this._timeout = undefined;
     const range = rangeEnd ? { rangeStart: rangeStart ?? 0, rangeEnd } : {};
     this._request = session.request(
-      { url, ...range, startSec: frag?.start ?? null },
+      { url, ...range, startSec: (part ?? frag)?.start ?? null },
       {
         progressed: ({ loadedBytes, sizeBytes, startMs, firstByteMs }) => {
           stats.loading.start = startMs;

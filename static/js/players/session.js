@@ -3,8 +3,11 @@
  * feels. Adapters (hlsjs.js, ...) translate between a player and this.
  */
 
-import { SegmentTable } from "../core/manifests.js";
+import { KIND_PART } from "../core/identity.js";
+import { isMpd, SegmentTable } from "../core/manifests.js";
+import { DEADLINE_MARGIN_MS } from "../core/tuning.js";
 import { now } from "../io/alarm.js";
+import { loadMpdReader, mpdReader } from "./mpd-reader.js";
 
 /** @typedef {import("../pool.js").Pool} Pool */
 /** @typedef {import("../engine.js").Engine} Engine */
@@ -119,6 +122,8 @@ export class PlayerSession {
   /** The player asks for a manifest: it is this session's to read, and nobody else's. @param {string} url  absolute */
   manifestRequested(url) {
     this._manifests.add(withoutQuery(url));
+    // So that its reader is there when it is.
+    if (/\.mpd$/i.test(withoutQuery(url)) && this.pool.active) loadMpdReader();
   }
 
   /** Whether this player asked for it as a manifest. @param {string} url  absolute */
@@ -141,13 +146,22 @@ export class PlayerSession {
     });
   }
 
-  /** Reads the manifests that have come. */
+  /** What is asked for meanwhile passes. */
+  _awaitReader() {
+    const { table } = this;
+    loadMpdReader().then(() => {
+      if (mpdReader && table === this.table) this._later(() => this.catchUp());
+    });
+  }
+
+  /** Reads the manifests that have come; an MPD when its reader has, and of those that wait the latest only. */
   catchUp() {
     const unread = this._unread;
-    this._unread = [];
+    this._unread = mpdReader ? [] : unread.filter(({ text }) => isMpd(text)).slice(-1);
+    if (this._unread.length > 0 && this.pool.active) this._awaitReader();
     for (const { url, answeredUrl, text } of unread) {
       try {
-        this.table.observe(url, answeredUrl, text);
+        this.table.observe(url, answeredUrl, text, mpdReader);
       } catch (error) {
         reportError(error); // a manifest that only we cannot read is no reason not to play it
       }
@@ -181,7 +195,19 @@ export class PlayerSession {
     this.catchUp();
     const { engine } = this;
     const source = engine && this.table.find(url, rangeStart, rangeEnd);
+    // Nobody signs parts: what neighbours would send could not be believed.
+    if (source?.ref.kind === KIND_PART && engine?.surroundings().signed) return null;
     return source ? new SessionRequest(this, engine, source, startSec, events) : null;
+  }
+
+  /**
+   * The player loaded something without us, which may say where segments are.
+   * @param {{ url: string, rangeStart?: number | null, rangeEnd?: number | null }} asked  as for `request` @param {ArrayBuffer} bytes
+   */
+  loaded({ url, rangeStart = null, rangeEnd = null }, bytes) {
+    this.catchUp();
+    const source = this.table.find(url, rangeStart, rangeEnd);
+    if (source) this.table.loaded(source, bytes);
   }
 }
 
@@ -199,15 +225,19 @@ export class SessionRequest {
     this._session = session;
     this._engine = engine;
     this._startSec = startSec;
+    /** Players load parts one after the other: each that took longer than it lasts would be taken off the buffer, whatever is in that. */
+    this._latestMs =
+      source.ref.kind === KIND_PART ? now() + source.durationSec * 500 + DEADLINE_MARGIN_MS : Number.POSITIVE_INFINITY;
     this._over = false;
     session.running.add(this);
-    this._id = engine.request(source, session.deadlineMs(startSec), {
+    this._id = engine.request(source, this._deadlineMs(), {
       progressed: (progress) => {
         if (!this._over) events.progressed?.(progress);
       },
-      delivered: (bytes, timing, peerBytes) => {
+      delivered: (bytes, timing, peerBytes, reason) => {
         if (!this._end()) return;
-        session.pool.segmentDelivered({ url: source.url, sizeBytes: bytes.byteLength, peerBytes });
+        session.table.loaded(source, bytes);
+        session.pool.segmentDelivered(source, bytes.byteLength, peerBytes, reason);
         events.delivered(bytes, timing, peerBytes);
       },
       failed: (failure) => {
@@ -231,7 +261,11 @@ export class SessionRequest {
 
   /** The playhead has moved. */
   hasten() {
-    this._engine.hasten(this._id, this._session.deadlineMs(this._startSec));
+    this._engine.hasten(this._id, this._deadlineMs());
+  }
+
+  _deadlineMs() {
+    return Math.min(this._latestMs, this._session.deadlineMs(this._startSec));
   }
 
   /** @returns {boolean} whether it was still running */

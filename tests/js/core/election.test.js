@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Election } from "../../../static/js/core/election.js";
+import { KIND_PART, partNumber } from "../../../static/js/core/identity.js";
 import { ELECTION_GROUPS_MAX, ELECTION_MEMORY_SEGMENTS } from "../../../static/js/core/tuning.js";
 
 /** @param {number} number @param {number} [discontinuity] */
@@ -14,6 +15,17 @@ test("who fetched the last segment is next, for as long as it was one of the las
   assert.equal(election.turn(ref(7 + ELECTION_MEMORY_SEGMENTS)), "ours");
   assert.equal(election.turn(ref(8 + ELECTION_MEMORY_SEGMENTS)), "open");
   assert.equal(election.turn(ref(8, 1)), "open"); // another group
+});
+
+test("who fetched a part of the segment before is next, though numbers leap from segment to segment", () => {
+  const part = (/** @type {number} */ segment, /** @type {number} */ place) => ({
+    ...ref(partNumber(segment, place)),
+    kind: KIND_PART,
+  });
+  const election = new Election("a");
+  election.claimed(part(7, 4));
+  assert.equal(election.turn(part(8, 0)), "ours");
+  assert.equal(election.turn(part(8 + ELECTION_MEMORY_SEGMENTS, 0)), "open");
 });
 
 test("when somebody else fetched it, it is theirs, and an older claim changes nothing", () => {

@@ -7,6 +7,7 @@ import {
   CONNECT_TIMEOUT_MS,
   DIALS_AT_ONCE,
   FIRST_DIALS,
+  MOVED_SILENCE_MS,
   SETTLE_MS,
   WANT_AGAIN_MAX_MS,
   WANT_AGAIN_MS,
@@ -549,4 +550,248 @@ test("who may not have known that it sent wrong bytes is not accused", () => {
   commands(membership);
   membership.banned(1, false);
   assert.deepEqual(only(membership, "sendMessage"), []);
+});
+
+// ---- ways to others ----
+
+const TURN = { urls: "turn:turn.example", username: "u", credential: "c" };
+const RELAY = { policy: "fallback", servers: [TURN], ttl_ms: 600_000, rate_bps: 800_000 };
+
+/** @param {string[]} neighbours @param {object} [relay] */
+function joinedWithRelay(neighbours, relay = RELAY) {
+  const membership = new Membership(CONTENT, SESSION, 8, seeded(1));
+  membership.start();
+  membership.socketOpened(0);
+  membership.messageReceived({ ...welcome(neighbours), relay }, 0);
+  membership.settled(0);
+  return membership;
+}
+
+/** @param {string} fingerprint */
+const sdpOf = (fingerprint) => `v=0\r\na=fingerprint:sha-256 ${fingerprint}\r\n`;
+
+/** @param {Membership} membership */
+const messages = (membership) => only(membership, "sendMessage").map(({ message }) => message);
+
+test("a member tells the tracker of its NAT, once, and again when it joins again", () => {
+  const membership = joined([]);
+  commands(membership);
+  membership.natSeen({ mapping: "independent", ipv6: true }, 10);
+  membership.natSeen({ mapping: "independent", ipv6: true }, 20);
+  assert.deepEqual(messages(membership), [{ type: "nat", mapping: "independent", ipv6: true }]);
+  membership.socketClosed(30);
+  membership.timerFired(5000);
+  membership.socketOpened(5000);
+  membership.messageReceived(welcome([]), 5000);
+  assert.deepEqual(
+    messages(membership).filter(({ type }) => type === "nat"),
+    [{ type: "nat", mapping: "independent", ipv6: true }],
+  );
+});
+
+test("whose NAT is hard asks at once for whom it can reach", () => {
+  const membership = joined([], { clusterSize: 5 });
+  commands(membership);
+  membership.natSeen({ mapping: "dependent", ipv6: false }, 10);
+  membership.timerFired(membership.nextTimerMs);
+  assert.deepEqual(
+    messages(membership).map(({ type }) => type),
+    ["nat", "want"],
+  );
+});
+
+test("a peer that cannot be reached is not tried again, and the tracker hears of it", () => {
+  const membership = joined([peer(1)], { clusterSize: 9 });
+  commands(membership);
+  membership.messageReceived({ type: "answer", from: peer(1), sdp: sdpOf("AA") }, 100);
+  membership.timerFired(CONNECT_TIMEOUT_MS);
+  assert.equal(only(membership, "hangUp").length, 1);
+  membership.messageReceived({ type: "neighbours", neighbours: [peer(1), peer(2)] }, CONNECT_TIMEOUT_MS + 1);
+  assert.equal(only(membership, "dial").length, 1);
+  membership.messageReceived({ type: "answer", from: peer(2), sdp: sdpOf("BB") }, CONNECT_TIMEOUT_MS + 2);
+  membership.linkOpened(2, CONNECT_TIMEOUT_MS + 3);
+  membership.report({ totals: {}, rtts: [], received: [], holdings: [] });
+  const [report] = messages(membership).filter(({ type }) => type === "report");
+  assert.deepEqual(report.attempts, { [peer(1)]: false, [peer(2)]: true });
+});
+
+test("who never answered says nothing of NATs", () => {
+  const membership = joined([peer(1)]);
+  membership.timerFired(CONNECT_TIMEOUT_MS);
+  membership.messageReceived({ type: "neighbours", neighbours: [peer(1)] }, CONNECT_TIMEOUT_MS + 1);
+  assert.equal(only(membership, "dial").length, 2);
+});
+
+test("a relay is taken to whom the direct way failed, or leaves no hope, and only then", () => {
+  const membership = joinedWithRelay([peer(1), peer(2)]);
+  for (const dial of only(membership, "dial")) assert.deepEqual([dial.way, dial.iceServers.length], ["direct", 1]);
+  membership.messageReceived({ type: "decline", from: peer(1), why: "nat" }, 50);
+  assert.equal(only(membership, "dial").length, 0, "one is still being tried");
+  membership.messageReceived({ type: "answer", from: peer(2), sdp: sdpOf("AA") }, 100);
+  membership.timerFired(CONNECT_TIMEOUT_MS);
+  const dials = only(membership, "dial");
+  assert.deepEqual(
+    dials.map(({ way, iceServers }) => [way, iceServers.includes(TURN)]),
+    [
+      ["relay", true],
+      ["relay", true],
+    ],
+  );
+  membership.localSignal(dials[0]?.link, { type: "offer", sdp: "o" });
+  assert.equal(messages(membership)[0]?.relay, true);
+});
+
+test("a declined offer is no reason for a relay", () => {
+  const membership = joinedWithRelay([peer(1)]);
+  commands(membership);
+  membership.messageReceived({ type: "decline", from: peer(1) }, 50);
+  membership.timerFired(CONNECT_TIMEOUT_MS);
+  assert.deepEqual(only(membership, "dial"), []);
+});
+
+test("where all must go through a relay they do", () => {
+  const membership = joinedWithRelay([peer(1)], { ...RELAY, policy: "only" });
+  assert.equal(only(membership, "dial")[0]?.way, "relay-only");
+  membership.messageReceived({ type: "offer", from: peer(9), sdp: "o" }, 10);
+  assert.equal(only(membership, "accept")[0]?.way, "relay-only");
+});
+
+test("credentials are renewed while there is time", () => {
+  const membership = joinedWithRelay([]);
+  commands(membership);
+  membership.messageReceived({ type: "pong" }, 479_000);
+  membership.timerFired(480_000);
+  assert.ok(messages(membership).some(({ type }) => type === "ice"));
+  membership.messageReceived({ type: "ice", ice_servers: [], relay: RELAY }, 480_100);
+  assert.ok(membership.nextTimerMs <= 480_100 + 480_000);
+  assert.deepEqual(only(membership, "limitRelayed")[0]?.bytesPerMs, 100);
+});
+
+/** Two neighbours: 1 offered by us, 2 by it. */
+function connected() {
+  const membership = joined([peer(1)]);
+  membership.messageReceived({ type: "answer", from: peer(1), sdp: sdpOf("AA") }, 100);
+  membership.linkOpened(1, 200);
+  membership.messageReceived({ type: "offer", from: peer(2), sdp: sdpOf("BB") }, 300);
+  membership.linkOpened(2, 400);
+  commands(membership);
+  return membership;
+}
+
+test("who offered looks for another way when nothing comes through, but not all the time", () => {
+  const membership = connected();
+  membership.linkDisturbed(1, 1000);
+  membership.linkDisturbed(2, 1000);
+  membership.linkDisturbed(1, 2000);
+  assert.deepEqual(only(membership, "restart"), [{ type: "restart", link: 1 }]);
+  membership.localSignal(1, { type: "offer", sdp: sdpOf("CC") });
+  membership.messageReceived({ type: "answer", from: peer(1), sdp: sdpOf("AA") }, 2100);
+  membership.messageReceived({ type: "candidate", from: peer(1), candidate: "c", mid: "0", line: 0 }, 2200);
+  assert.deepEqual(
+    commands(membership).map(({ type }) => type),
+    ["sendMessage", "answered", "candidate"],
+  );
+  for (let atMs = 20_000; atMs < 300_000; atMs += 10_000) membership.linkDisturbed(1, atMs);
+  assert.ok(only(membership, "restart").length < 10);
+});
+
+test("in another network the tracker is asked first, then the neighbours are brought over", () => {
+  const membership = connected();
+  membership.networkChanged(1000);
+  assert.deepEqual(
+    messages(membership).map(({ type }) => type),
+    ["ping"],
+  );
+  membership.messageReceived({ type: "pong" }, 1040);
+  assert.deepEqual(
+    only(membership, "restart").map(({ link }) => link),
+    [1, 2],
+  );
+});
+
+test("a tracker that is silent after that is connected to again, and open links are brought over then", () => {
+  const membership = connected();
+  membership.networkChanged(1000);
+  commands(membership);
+  membership.timerFired(1000 + MOVED_SILENCE_MS);
+  assert.equal(only(membership, "closeSocket").length, 1);
+  const againMs = membership.nextTimerMs;
+  membership.timerFired(againMs);
+  membership.socketOpened(againMs);
+  membership.messageReceived({ ...welcome([]), peer: "4".repeat(20) }, againMs);
+  assert.equal(only(membership, "restart").length, 2);
+});
+
+test("a neighbour that comes by another network is known by its certificate, under whatever name", () => {
+  const membership = connected();
+  membership.messageReceived({ type: "offer", from: peer(7), sdp: sdpOf("bb") }, 1000);
+  assert.deepEqual(only(membership, "restarted"), [{ type: "restarted", link: 2, sdp: sdpOf("bb") }]);
+  membership.localSignal(2, { type: "answer", sdp: sdpOf("DD") });
+  assert.equal(messages(membership)[0]?.to, peer(7));
+  membership.messageReceived({ type: "candidate", from: peer(7), candidate: "c", mid: "0", line: 0 }, 1100);
+  assert.equal(only(membership, "candidate").length, 1);
+});
+
+test("an offer with another certificate is a stranger's, and candidates out of season are nobody's", () => {
+  const membership = connected();
+  membership.messageReceived({ type: "offer", from: peer(7), sdp: sdpOf("EE") }, 1000);
+  assert.deepEqual(
+    commands(membership).map(({ type }) => type),
+    ["accept"],
+  );
+  membership.messageReceived({ type: "candidate", from: peer(1), candidate: "c", mid: "0", line: 0 }, 1000);
+  membership.messageReceived({ type: "answer", from: peer(1), sdp: sdpOf("AA") }, 1000);
+  membership.messageReceived({ type: "gone", peer: peer(1) }, 1000);
+  assert.deepEqual(commands(membership), []);
+});
+
+test("of two that look at once the lower id's offer stands", () => {
+  const membership = connected();
+  membership.linkDisturbed(1, 1000);
+  commands(membership);
+  membership.messageReceived({ type: "offer", from: "9".repeat(20), sdp: sdpOf("AA") }, 1100); // above ours
+  assert.deepEqual(only(membership, "restarted"), []);
+  membership.messageReceived({ type: "offer", from: peer(1), sdp: sdpOf("AA") }, 1200);
+  assert.equal(only(membership, "restarted").length, 1);
+});
+
+test("nobody can make us look for ways for ever", () => {
+  const membership = connected();
+  let count = 0;
+  for (let atMs = 1000; atMs < 1_000_000; atMs += 10_000) {
+    membership.messageReceived({ type: "offer", from: peer(2), sdp: sdpOf("BB") }, atMs);
+    count += only(membership, "restarted").length;
+  }
+  assert.equal(count, 8);
+});
+
+test("an offer of whom the direct way did not reach is answered by a relay too", () => {
+  const membership = joinedWithRelay([peer(1)]);
+  membership.messageReceived({ type: "decline", from: peer(1), why: "nat" }, 50);
+  commands(membership); // it dials by a relay itself
+  membership.messageReceived({ type: "offer", from: peer(1), sdp: sdpOf("AA") }, 60); // of the lower id: that stands
+  assert.equal(only(membership, "accept")[0]?.way, "relay");
+});
+
+test("who offers again has given up what both had begun: it is answered, by a relay where there is one", () => {
+  const membership = joinedWithRelay([peer(9)]);
+  membership.messageReceived({ type: "answer", from: peer(9), sdp: sdpOf("AA") }, 50);
+  commands(membership);
+  const higher = "9".repeat(20);
+  membership.messageReceived({ type: "offer", from: peer(9), sdp: sdpOf("BB") }, 6000);
+  assert.equal(only(membership, "accept")[0]?.way, "relay");
+  membership.messageReceived({ type: "neighbours", neighbours: [higher] }, 6000);
+  membership.messageReceived({ type: "answer", from: higher, sdp: sdpOf("CC") }, 6100);
+  membership.messageReceived({ type: "offer", from: higher, sdp: sdpOf("DD") }, 9000);
+  assert.equal(only(membership, "accept").length, 1, "though its id is above ours");
+});
+
+test("a member that has joined again does not dial itself under its last name", () => {
+  const membership = joined([]);
+  membership.socketClosed(10);
+  membership.timerFired(5000);
+  membership.socketOpened(5000);
+  commands(membership);
+  membership.messageReceived({ ...welcome([US, peer(3)]), peer: "4".repeat(20) }, 5000);
+  assert.equal(only(membership, "dial").length, 1);
 });

@@ -812,3 +812,35 @@ test("fetches and comparisons of a file's block name its version", () => {
   assert.ok(fetch?.type === "fetch");
   assert.deepEqual(fetch.version, version);
 });
+
+test("a delivery says why the CDN was asked: nobody there, no time to wait, or neighbours too late", () => {
+  /** @param {PeerNode} node @param {number} deadlineMs */
+  const reasonAt = (node, deadlineMs) => {
+    node.request(source, deadlineMs, 0);
+    for (let nowMs = 0; nowMs <= 20_000; nowMs = Math.max(nowMs + 1, Math.min(node.nextTimerMs, 20_001))) {
+      node.timerFired(nowMs);
+      for (const command of node.takeCommands()) {
+        if (command.type === "fetch") {
+          node.fetchStarted(command.job, { partial: command.rangeStart !== null, sizeBytes: 3 }, nowMs);
+          node.fetchReceived(command.job, Uint8Array.of(1, 2, 3), nowMs);
+          node.fetchFinished(command.job, nowMs);
+        }
+        if (command.type === "deliver") return command.reason;
+      }
+    }
+    return assert.fail("it is delivered");
+  };
+  const alone = nodeOf();
+  assert.equal(reasonAt(alone, 0), "alone");
+  const urgent = nodeOf();
+  greet(urgent);
+  assert.equal(reasonAt(urgent, 0), "urgent");
+  const first = nodeOf();
+  greet(first);
+  assert.equal(reasonAt(first, 10_000), "backoff");
+  const late = nodeOf();
+  greet(late);
+  const { number: _, ...group } = ref;
+  say(late, { type: FRAME.HAVE, group, ranges: [[7, 1]] });
+  assert.equal(reasonAt(late, 5000), "late");
+});

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { REPORTED_RANGES_MAX, REPORTED_TRACKS_MAX } from "../../../static/js/core/constants.js";
-import { KIND_INIT, KIND_MEDIA } from "../../../static/js/core/identity.js";
+import { KIND_INIT, KIND_MEDIA, KIND_PART } from "../../../static/js/core/identity.js";
 import { Ledger } from "../../../static/js/core/ledger.js";
 import { Neighbour } from "../../../static/js/core/neighbour.js";
 import { Reporter } from "../../../static/js/core/reporter.js";
@@ -29,8 +29,16 @@ test("of each track that is played it says what is held and how far the player i
   const reporter = new Reporter();
   for (const number of [1, 2, 3]) reporter.asked(ref("aa", number));
   reporter.asked(ref("bb", 9));
-  reporter.asked(ref("bb", 1, KIND_INIT));
-  const held = [ref("aa", 3), ref("aa", 1), ref("aa", 2), ref("aa", 7), ref("aa", 1, KIND_INIT), ref("cc", 1)];
+  for (const kind of [KIND_INIT, KIND_PART]) reporter.asked(ref("bb", 1, kind));
+  const held = [
+    ref("aa", 3),
+    ref("aa", 1),
+    ref("aa", 2),
+    ref("aa", 7),
+    ref("aa", 1, KIND_INIT),
+    ref("aa", 5, KIND_PART),
+    ref("cc", 1),
+  ];
   assert.deepEqual(reporter.next(new Ledger(), 0, [], held).holdings, [
     {
       track: "aa",

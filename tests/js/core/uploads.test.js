@@ -177,3 +177,18 @@ test("what waits is given back when nothing is to be sent any more", () => {
   ]);
   assert.equal(uploads.next(0), null);
 });
+
+test("what a TURN server carries is capped apart from the rest", () => {
+  const uploads = uploadsOf({}, [1, 2]);
+  uploads.relayBytesPerMs = PIECE_BYTES / 100;
+  uploads.routed(2, true);
+  uploads.asked(1, ref, run(0, 20));
+  uploads.asked(2, ref, run(100, 20));
+  const sent = send(uploads, 40, 0);
+  assert.equal(sent.filter(([neighbour]) => neighbour === 1).length, 20);
+  assert.equal(sent.filter(([neighbour]) => neighbour === 2).length, 1);
+  assert.equal(uploads.wakeMs, 100);
+  assert.equal(send(uploads, 40, 100).length, 1);
+  uploads.routed(2, false);
+  assert.equal(send(uploads, 40, 101).length, 18);
+});

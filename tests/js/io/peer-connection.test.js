@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PeerConnection } from "../../../static/js/io/peer-connection.js";
+import { isRelayed, PeerConnection } from "../../../static/js/io/peer-connection.js";
 
 /** @typedef {import("../../../static/js/io/peer-connection.js").Signal} Signal */
 
@@ -64,7 +64,16 @@ function connectionOf(addresses) {
   const events = { signal: (/** @type {Signal} */ signal) => void signals.push(signal) };
   const connection = new PeerConnection(
     [],
-    { opened: nothing, received: nothing, drained: nothing, closed: nothing, ...events },
+    {
+      opened: nothing,
+      gathered: nothing,
+      routed: nothing,
+      disturbed: nothing,
+      received: nothing,
+      drained: nothing,
+      closed: nothing,
+      ...events,
+    },
     addresses,
   );
   delete globals.RTCPeerConnection;
@@ -115,4 +124,20 @@ test("what is to stay private is in no signal of ours", async () => {
     assert.ok(told.includes("198.51.100.7"));
     assert.equal(browser.configuration.iceTransportPolicy, mode === "relay" ? "relay" : "all");
   }
+});
+
+/** @param {Record<string, object>} stats @returns {RTCStatsReport} */
+const reportOf = (stats) => /** @type {RTCStatsReport} */ (/** @type {unknown} */ (new Map(Object.entries(stats))));
+
+test("a connection is relayed when either end of its chosen pair is, as each browser tells of it", () => {
+  const candidates = { us: { candidateType: "host" }, turn: { candidateType: "relay" }, them: { candidateType: "srflx" } };
+  const pair = { type: "candidate-pair", localCandidateId: "us", remoteCandidateId: "them" };
+  const relayed = { ...pair, localCandidateId: "turn" };
+  const transport = { type: "transport", selectedCandidatePairId: "p" };
+  assert.equal(isRelayed(reportOf({ ...candidates, p: pair, q: relayed, transport })), false);
+  assert.equal(isRelayed(reportOf({ ...candidates, p: relayed, q: pair, transport })), true);
+  assert.equal(isRelayed(reportOf({ ...candidates, p: { ...pair, remoteCandidateId: "turn" }, transport })), true);
+  assert.equal(isRelayed(reportOf({ ...candidates, p: { ...relayed, selected: true }, q: pair })), true);
+  assert.equal(isRelayed(reportOf({ ...candidates, p: relayed, q: { ...pair, selected: true } })), false);
+  assert.equal(isRelayed(reportOf({})), false);
 });

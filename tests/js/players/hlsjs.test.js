@@ -129,7 +129,7 @@ test("what is delivered comes with the times at which it moved", () => {
   const { loader, callbacks } = load("seg0.ts");
   requests[0]?.events.progressed({ type: "progress", request: 0, loadedBytes: 5, sizeBytes: 10, startMs: 3, firstByteMs: 4 });
   assert.deepEqual([loader.stats.loaded, loader.stats.total, loader.stats.loading.start], [5, 10, 3]);
-  requests[0]?.events.delivered(new ArrayBuffer(10), { startMs: 100, firstByteMs: 120, endMs: 200 }, 10);
+  requests[0]?.events.delivered(new ArrayBuffer(10), { startMs: 100, firstByteMs: 120, endMs: 200 }, 10, null);
   assert.deepEqual(loader.stats.loading, { start: 100, first: 120, end: 200 });
   assert.equal(callbacks.onSuccess.mock.calls[0]?.arguments[0].data.byteLength, 10);
   assert.equal(pool.segmentDelivered.mock.callCount(), 1);

@@ -18,6 +18,7 @@ function playing() {
     hasten: mock.fn(),
     stalled: mock.fn(),
     settled: mock.fn(),
+    surroundings: mock.fn(() => ({ signed: false })),
   };
   const pool = {
     options: { content: null },
@@ -110,7 +111,7 @@ test("nothing is told of a request that was cancelled, nor of those of a player 
   assert.equal(cancelled.request?.cancel(), false);
   session.close();
   for (const { asked, events } of [cancelled, left]) {
-    asked.events.delivered(new ArrayBuffer(1), { startMs: 0, firstByteMs: 0, endMs: 0 }, 0);
+    asked.events.delivered(new ArrayBuffer(1), { startMs: 0, firstByteMs: 0, endMs: 0 }, 0, null);
     assert.ok(asked.cancelled);
     assert.equal(events.delivered.mock.callCount(), 0);
   }
@@ -125,4 +126,34 @@ test("what no manifest named is not asked of the pool; what was asked for as a m
   assert.ok(session.attends(`${BASE}live.m3u8?token=2`));
   session.reset("https://cdn.example/other.m3u8");
   assert.ok(!session.attends(`${BASE}live.m3u8`) && session.attends("https://cdn.example/other.m3u8"));
+});
+
+test("an MPD whose reader has not come names the content, and what is asked for meanwhile passes", () => {
+  const { session } = playing();
+  session.reset();
+  session.manifestLoaded(`${BASE}a.mpd`, "", '<?xml version="1.0"?><MPD></MPD>');
+  const events = { delivered: mock.fn(), failed: mock.fn(), refused: mock.fn() };
+  assert.equal(session.request({ url: `${BASE}seg1.m4s` }, events), null);
+  assert.equal(session.content, "cdn.example/v/a.mpd");
+});
+
+const PARTS = '#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-PART:DURATION=0.4,URI="0.0.ts"\n#EXT-X-PART:DURATION=0.4,URI="0.1.ts"\n';
+
+test("a part is due after half its length and the player's time for it, whatever is buffered; hastened, it is due no later", () => {
+  const { session, engine, requests, watch } = playing();
+  session.manifestLoaded(`${BASE}p.m3u8`, "", PARTS);
+  watch({ currentTime: 1, buffered: range(0, 9) });
+  const request = session.request({ url: `${BASE}0.1.ts`, startSec: 9 }, { delivered() {}, failed() {}, refused() {} });
+  const due = /** @type {(typeof requests)[number]} */ (requests.at(-1)).deadlineMs;
+  assert.ok(Math.abs(awayMs(due) - 500) < 100, `${awayMs(due)}`);
+  request?.hasten();
+  assert.equal(engine.hasten.mock.calls[0]?.arguments[1], due);
+});
+
+test("a part is the CDN's where only what is signed counts, a segment is not", () => {
+  const { session, engine, ask } = playing();
+  engine.surroundings = mock.fn(() => ({ signed: true }));
+  assert.ok(ask(0).request);
+  session.manifestLoaded(`${BASE}p.m3u8`, "", PARTS);
+  assert.equal(session.request({ url: `${BASE}0.0.ts` }, { delivered() {}, failed() {}, refused() {} }), null);
 });
