@@ -44,7 +44,7 @@ class Run:
 # The largest first, so that the small ones fill the other core.
 SCENARIOS: Sequence[str] = (
     "live-1000", "live-300", "vod-flash-200", "live-flash-200", "mass-departure", "vod-poisson", "churn", "live-100",
-    "behind", "abr", "live-30", "origin-outage", "live-10", "origin-half",
+    "behind", "abr", "nats", "nats-mobile", "live-30", "origin-outage", "live-10", "origin-half",
 )  # fmt: skip
 SHORT: Sequence[Run] = (
     Run("live-10", options=("--minutes=2",)),

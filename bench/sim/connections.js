@@ -5,6 +5,7 @@
  */
 
 import { End } from "./links.js";
+import { meet } from "./nats.js";
 
 /** @typedef {import("./peer.js").SimPeer} SimPeer */
 /** @typedef {import("../../static/js/core/membership.js").MembershipCommand} MembershipCommand */
@@ -41,6 +42,7 @@ export class Connection {
     const { offerer, answerer } = this;
     if (!answerer || this.over) return;
     const { world } = offerer;
+    if (!meet(offerer.nat, answerer.nat)) world.attempts.hopeless++;
     if (world.unreachable(offerer, answerer)) {
       world.clock.after(ICE_FAILED_MS, connectionFailed, this);
       return;
@@ -55,12 +57,14 @@ export class Connection {
     const theirs = answerer.connections.end(this.answererLink);
     if (!mine || !theirs) return;
     offerer.world.expected.delete(this.id);
+    offerer.world.attempts.connected++;
     join(mine, theirs, offerer.oneWayMs(answerer));
     answerer.linkOpened(this.answererLink, false);
     offerer.linkOpened(this.offererLink, true);
   }
 
   failed() {
+    this.offerer.world.attempts.failed++;
     this.end();
     this.offerer.connections.lost(this.offererLink);
     this.answerer?.connections.lost(this.answererLink);
@@ -135,6 +139,7 @@ export class Connections {
 
   /** Says our side, and trickles. @param {"offer" | "answer"} type @param {number} link @param {number} id */
   _describe(type, link, id) {
+    this._peer.gathers();
     this._peer.world.clock.after(DESCRIBE_MS, describe, { peer: this._peer, type, link, id });
   }
 

@@ -5,6 +5,8 @@
 
 /** Segments younger than this at the end are still on their way. */
 const UNFINISHED_SEC = 20;
+/** Who is there for so long should have found somebody. */
+const STAYED_MS = 30_000;
 
 /** @param {number} value @param {number} [digits] */
 const round = (value, digits = 3) => (Number.isFinite(value) ? Number(value.toFixed(digits)) : null);
@@ -78,7 +80,28 @@ export function sharing(simulation) {
     ...lies(simulation),
     tracker: { messages: world.tracker?.messages ?? 0, bytes: world.tracker?.bytes ?? 0 },
     neighbours: neighbours(simulation),
+    connecting: connecting(simulation),
   };
+}
+
+/**
+ * What came of attempts, and what viewers behind each kind of NAT have of it: neighbours now and then, the part of their bytes that
+ * came of peers, and how many never had a neighbour though they were there for half a minute.
+ * @param {Simulation} simulation
+ */
+function connecting({ world, neighboursByNat, endMs }) {
+  const kinds = Object.fromEntries(
+    [...neighboursByNat].map(([kind, counts]) => {
+      const peers = world.peers.filter(({ nat }) => nat === kind);
+      const stayed = peers.filter(({ joinedMs, leftMs }) => Math.min(leftMs, endMs) - joinedMs > STAYED_MS);
+      const peerBytes = sum(peers.map(({ ledger }) => ledger.peerBytes));
+      const allBytes = peerBytes + sum(peers.map(({ ledger }) => ledger.cdnBytes));
+      const alone = stayed.filter(({ ledger }) => ledger.peerBytes === 0).length;
+      const neighbours = round(sum(counts) / counts.length, 2);
+      return [kind, { viewers: peers.length, neighbours, peerShare: round(peerBytes / allBytes), stayed: stayed.length, alone }];
+    }),
+  );
+  return { ...world.attempts, kinds };
 }
 
 /** What became of those who send wrong bytes. @param {Simulation} simulation */

@@ -11,6 +11,7 @@ import { FRAME } from "../../static/js/core/wire.js";
 import { check } from "./checks.js";
 import { Connections } from "./connections.js";
 import { Downlink, Uplink } from "./links.js";
+import { gatheredMs, natOf } from "./nats.js";
 import { mix, seeded } from "./random.js";
 
 /** @typedef {import("./world.js").World} World */
@@ -44,6 +45,8 @@ const HIDDEN_TICK_MS = 1000;
  * @property {number} [seed]
  * @property {number} [lies]  share of the pieces it sends with a byte changed
  * @property {number} [liesAfter]  pieces that it sends before it lies
+ * @property {import("./nats.js").NatKind} [nat]  none by default
+ * @property {boolean} [tellsNat]  the tracker hears of it, and of attempts
  * @property {string[]} [place]  as the tracker would know it: continent, country, provider, city, site, subnet
  */
 
@@ -62,6 +65,9 @@ export class SimPeer {
     const { storeBytes = STORE_BYTES, uploadLimitBps = 20e6, neighbours = 8, seed = index } = shape;
     this.world = world;
     this.place = shape.place ?? [];
+    this.nat = shape.nat ?? "none";
+    this._tellsNat = shape.tellsNat ?? false;
+    this._gathers = false;
     this._lies = shape.lies ?? 0;
     this._liesAfter = shape.liesAfter ?? 0;
     /** When its neighbours first banned it, and how many did. */
@@ -103,6 +109,13 @@ export class SimPeer {
     this.stalls = 0;
     this.membership = new Membership(world.content, session, neighbours, random);
     if (tracked) this.turn(() => this.membership.start());
+  }
+
+  /** Its first connection looks for candidates; by them it will know its NAT. */
+  gathers() {
+    if (this._gathers || !this._tellsNat) return;
+    this._gathers = true;
+    this.world.clock.after(gatheredMs(this.nat), gathered, this);
   }
 
   /** @param {SimPeer} other @returns {number} one way */
@@ -395,4 +408,9 @@ export class SimPeer {
 /** @param {SimPeer} peer */
 function alarm(peer) {
   peer.woken();
+}
+
+/** @param {SimPeer} peer */
+function gathered(peer) {
+  if (!peer.gone) peer.turn((nowMs) => peer.membership.natSeen(natOf(peer.nat), nowMs));
 }

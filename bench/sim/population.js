@@ -3,6 +3,7 @@
  * that a run with the library and its twin without it have the very same viewers.
  */
 
+import { drawKind } from "./nats.js";
 import { exponential, lognormal, mix, normal, seeded } from "./random.js";
 import { middleBps } from "./scenarios.js";
 
@@ -131,6 +132,7 @@ function visit({ audience, content, lines, seed }, index, joinMs, leaveMs) {
           ? ["", "", "", "", `line ${index}`, ""]
           : ["EU", "DE", `AS${provider}`, "", `line ${index}`, `subnet ${index}`],
       ...(uploads ? {} : { uploadLimitBps: 0 }),
+      ...(lines.nats ? { nat: drawKind(lines.nats, mix(seed, 0x9a7, index) / 2 ** 32), tellsNat: lines.tellsNat } : {}),
       ...(liar ? { lies: audience.lies, liesAfter: audience.liesAfter } : {}),
     },
     player: {

@@ -64,6 +64,8 @@ export class Simulation {
     this.warm = { consumedBytes: 0, originBytes: 0 };
     /** @type {number[]} neighbours of each, looked at now and then */
     this.neighbourCounts = [];
+    /** The same by what NAT each is behind. @type {Map<import("./nats.js").NatKind, number[]>} */
+    this.neighboursByNat = new Map();
     /** Viewer-milliseconds of the run, and of it after the warm-up. */
     this.presentMs = 0;
     this.warmPresentMs = 0;
@@ -150,7 +152,12 @@ export class Simulation {
 
   _probe() {
     if (this._plain || this.world.clock.nowMs < this.warmMs) return;
-    for (const peer of this.world.alive) this.neighbourCounts.push(peer.node.neighbourCount);
+    for (const peer of this.world.alive) {
+      this.neighbourCounts.push(peer.node.neighbourCount);
+      const ofKind = this.neighboursByNat.get(peer.nat) ?? [];
+      ofKind.push(peer.node.neighbourCount);
+      this.neighboursByNat.set(peer.nat, ofKind);
+    }
   }
 }
 

@@ -7,6 +7,7 @@ import { contentId } from "../../static/js/core/identity.js";
 import { Cdn } from "./cdn.js";
 import { Clock } from "./clock.js";
 import { Interning } from "./interning.js";
+import { meet } from "./nats.js";
 import { SimPeer } from "./peer.js";
 import { PlainPeer } from "./plain.js";
 import { mix, seeded } from "./random.js";
@@ -49,6 +50,8 @@ export class World {
     this.became = () => {};
     /** Time spent inside the cores, and how often they were entered. */
     this.effort = { coreMs: 0, turns: 0 };
+    /** Connections that both sides set out to make, by what came of them; hopeless are all between those whom their NATs keep apart. */
+    this.attempts = { connected: 0, failed: 0, hopeless: 0 };
     /** Connections being set up, by the number in their stand-in SDP. @type {Map<number, import("./connections.js").Connection>} */
     this.expected = new Map();
     this._nextConnection = 1;
@@ -87,6 +90,7 @@ export class World {
 
   /** Whether NATs keep two apart, always. @param {SimPeer} one @param {SimPeer} two */
   unreachable(one, two) {
+    if (!meet(one.nat, two.nat)) return true;
     const [low, high] = one.index < two.index ? [one.index, two.index] : [two.index, one.index];
     return mix(this._seed, low, high) / 2 ** 32 < this._unreachable;
   }
