@@ -80,7 +80,7 @@ def origin(results: Path) -> Iterator[Origin]:
 @pytest.fixture(scope="session")
 def shared_bed(results: Path) -> Iterator[Bed]:
     """Start tracker, origin and live stream once; tests use `bed`."""
-    with Bed(results / "bed") as started:
+    with Bed(results / "bed", mounts={"forms": results / "forms"}) as started:
         started.live.wait_playable()
         yield started
 

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from e2e.harness import media
 from e2e.harness.bed import Bed, Stream
 from e2e.harness.browsers import BrowserMissing, browsers
 from e2e.harness.child import ChildFailed
@@ -67,10 +68,17 @@ async def run(options: Options) -> int:
         tracker_port=options.tracker_port,
         origin_port=options.origin_port,
         watched=("live", "vod", "vod-ts"),
+        mounts={"forms": media.ensure_other_forms(media.ensure())},
     ) as bed:
-        print(f"\n  live  {bed.demo_url}?{urlencode({'src': bed.src('live')})}")
-        print(f"  VOD   {bed.demo_url}?{urlencode({'src': bed.src('vod')})}")
-        print(f"\nOpen one of them in two tabs or more. Logs are in {FOLDER}. Ctrl-C stops everything.\n", flush=True)
+        bed.origin.set_rules(validators=True)  # as CDNs are; a file of unknown version is not shared
+        forms = f"{bed.origin.url}/forms"
+        streams = {"live": bed.src("live"), "VOD": bed.src("vod")}
+        streams |= {"DASH": f"{forms}/manifest.mpd", "MP4": f"{forms}/movie.mp4"}
+        print()
+        for name, src in streams.items():
+            print(f"  {name:5} {bed.demo_url}?{urlencode({'src': src})}")
+        print("\nThe page lets you choose the player. Open one of them in two tabs or more.")
+        print(f"Logs are in {FOLDER}. Ctrl-C stops everything.\n", flush=True)
         if options.viewers:
             await asyncio.to_thread(bed.live.wait_playable)
             return await _watch(options, bed, stop)

@@ -16,6 +16,7 @@ from e2e.harness import ledger
 from e2e.harness.ledger import Entry
 from e2e.harness.origin_client import Origin
 from e2e.harness.origin_files import parse_range, with_viewer
+from e2e.harness.origin_playlists import awaited, has, place
 
 SEGMENT = bytes(range(256)) * 400  # 102,400 bytes
 PLAYLIST = """#EXTM3U
@@ -194,3 +195,20 @@ def test_offload() -> None:
     assert ledger.offload_ratio(1000, 4000) == 0.75
     assert ledger.offload_ratio(1100, 1000) == pytest.approx(-0.1)
     assert math.isnan(ledger.offload_ratio(0, 0))
+
+
+def test_paths_are_taken_apart_into_token_edge_and_file() -> None:
+    assert place("/token=a/edge/forms/x.m3u8") == ("/token=a", True, "/forms/x.m3u8")
+    assert place("/hdntl=exp=1~hmac=2/vod/x.ts") == ("/hdntl=exp=1~hmac=2", False, "/vod/x.ts")
+    assert place("/vod/token=a/x.ts") == ("", False, "/vod/token=a/x.ts")
+
+
+def test_a_playlist_has_what_was_published_and_not_what_comes_next() -> None:
+    text = "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-PART:a\n#EXTINF:2,\n7.m4s\n#EXT-X-PART:b\n#EXT-X-PART:c\n"
+    assert has(text, 7, -1)
+    assert has(text, 7, 9)
+    assert has(text, 8, 1)
+    assert not has(text, 8, 2)
+    assert not has(text, 8, -1)
+    assert awaited("viewer=a&_HLS_msn=8&_HLS_part=1") == (8, 1)
+    assert awaited("viewer=a") is None

@@ -9,12 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from e2e.harness import media
+from e2e.harness import dash_media, excerpt, media
 from e2e.harness.live import LiveStream
 from e2e.harness.origin_client import Origin
 from e2e.harness.tracker import Tracker
 
-Stream = Literal["live", "vod", "vod-ts", "signed"]
+Stream = Literal["live", "vod", "vod-ts", "short", "signed", "dash", "dash-live"]
 PAGES = Path(__file__).resolve().parents[1] / "pages"
 
 
@@ -38,6 +38,8 @@ class Bed:
         self.media = media.ensure()
         self.live = LiveStream(self.media, folder / "live")
         streams = {"live": self.live.folder, "vod": self.media.vod("fmp4"), "vod-ts": self.media.vod("ts")}
+        streams["short"] = excerpt.cut(self.media.vod("fmp4"), folder / "short")
+        streams["dash"] = dash_media.ensure_dash(self.media) / "timeline"
         self.origin = Origin({**streams, "pages": PAGES, **(mounts or {})}, folder, origin_port)
         # Named as an origin in one's own network, for that is what this machine is.
         watch = [{"url": self.src(stream), "fetch_from": self.origin.url} for stream in watched]
@@ -52,8 +54,9 @@ class Bed:
         return f"{self.tracker.url}/demo"
 
     def src(self, stream: Stream) -> str:
-        """URL of the multivariant playlist of a stream."""
-        return f"{self.origin.url}/{stream}/{media.MULTIVARIANT_NAME}"
+        """URL of the manifest of a stream; `dash-live` is there where it is mounted."""
+        name = dash_media.MANIFEST if stream.startswith("dash") else media.MULTIVARIANT_NAME
+        return f"{self.origin.url}/{stream}/{name}"
 
     def start(self) -> None:
         """Start everything; returns when tracker and origin answer, and before the live stream can be played."""

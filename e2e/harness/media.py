@@ -109,6 +109,31 @@ def ensure(recipe: Recipe | None = None, root: Path = MEDIA_ROOT) -> Media:
     return media
 
 
+def ensure_other_forms(media: Media) -> Path:
+    """Return the folder with the same VOD as DASH (manifest.mpd) and as one MP4 (movie.mp4), made if need be."""
+    folder = media.folder.with_name(f"{media.folder.name}-forms-1")
+    if folder.is_dir():
+        return folder
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="making-") as scratch:
+        making = Path(scratch) / "forms"
+        making.mkdir()
+        recipe = media.recipe
+        repeated = ["-stream_loop", str(recipe.vod_loops - 1), "-i", str(media.loop)]
+        duration_s = recipe.duration_s * recipe.vod_loops
+        videos, audios = len(recipe.renditions), len(recipe.audio)
+        maps = [part for i in range(videos) for part in ("-map", f"0:v:{i}")]
+        maps += [part for i in range(audios) for part in ("-map", f"0:a:{i}")]
+        dash = ["-f", "dash", "-seg_duration", str(recipe.segment_s), "-use_timeline", "1", "-use_template", "1"]
+        sets = "id=0,streams=" + ",".join(map(str, range(videos)))
+        sets += "".join(f" id={1 + i},streams={videos + i}" for i in range(audios))
+        manifest = str(making / "manifest.mpd")
+        _ffmpeg("VOD in DASH", duration_s, [*repeated, *maps, "-c", "copy", *dash, "-adaptation_sets", sets, manifest])
+        one = ["-map", f"0:v:{videos - 1}", "-map", "0:a:0", "-c", "copy", "-movflags", "+faststart"]
+        _ffmpeg("VOD in one MP4", duration_s, [*repeated, *one, str(making / "movie.mp4")])
+        making.rename(folder)
+    return folder
+
+
 def write_multivariant(folder: Path, recipe: Recipe) -> None:
     """Write the multivariant playlist; ffmpeg's own lacks CODECS and FRAME-RATE where it copies into fMP4."""
     lines = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-INDEPENDENT-SEGMENTS"]
@@ -243,6 +268,7 @@ def _ffmpeg(what: str, duration_s: float, arguments: Sequence[str]) -> None:
 def main() -> None:
     """Make the default media, so that a later step finds it ready."""
     media = ensure()
+    ensure_other_forms(media)
     print(f"media is in {media.folder}")
 
 

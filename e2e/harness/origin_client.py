@@ -56,7 +56,9 @@ class Origin:
 
     def reset_rules(self) -> None:
         """Back to a fast and healthy origin."""
-        self.set_rules(outage="", accept_ranges=True, validators=False, total_rate_bps=0, classes={}, viewers={})
+        self.set_rules(
+            outage="", accept_ranges=True, validators=False, total_rate_bps=0, redirects={}, classes={}, viewers={}
+        )
 
     def _ready(self) -> bool:
         try:

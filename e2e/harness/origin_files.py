@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, quote
 from starlette.types import Receive, Scope, Send
 
 from e2e.harness.ledger import SHARED_CLASSES, Entry
+from e2e.harness.origin_playlists import EDGE, HELD_S_MAX, awaited, has, own_playlist, place
 from e2e.harness.origin_rules import CONTENT_TYPES, Rules, SharedLink, classify
 
 CHUNK_BYTES = 64 * 1024
@@ -113,7 +114,8 @@ class FileServer:
         if scope["type"] != "http":
             return
         started_s = time.time()
-        path = str(scope["path"])
+        asked = str(scope["path"])
+        path = place(asked).path
         viewer = parse_qs(scope["query_string"].decode("latin-1")).get("viewer", [""])[0]
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         request_range = headers.get("range", "")
@@ -124,8 +126,11 @@ class FileServer:
         try:
             if rule.latency_ms:
                 await asyncio.wait([gone], timeout=rule.latency_ms / 1000)
+            query = scope["query_string"].decode("latin-1")
+            await self._hold(path, query, gone)
             if not gone.done():
-                answer = self._answer(scope["method"], path, viewer, request_range)
+                edge = self._redirection(asked, query)
+                answer = edge or self._answer(scope["method"], path, viewer, request_range)
                 body = b"" if scope["method"] == "HEAD" else answer.body
                 total_bps = self.rules.total_rate_bps if request_class in SHARED_CLASSES else 0
                 pace = Pace(rule.rate_bps, self._link, total_bps)
@@ -138,6 +143,21 @@ class FileServer:
                 entry = (path, request_class, viewer, request_range, answer.status, sent_bytes, answer.size_bytes)
                 self.log.add(Entry(0, started_s, time.time(), *entry, complete))
 
+    async def _hold(self, path: str, query: str, gone: asyncio.Task[None]) -> None:
+        """Wait until a playlist has what its request says, as origins of low-latency streams do."""
+        wanted, file, until_s = awaited(query), self._file(path), time.monotonic() + HELD_S_MAX
+        while wanted and file and not has(file.read_text(), *wanted) and time.monotonic() < until_s and not gone.done():
+            await asyncio.wait([gone], timeout=0.01)
+
+    def _redirection(self, asked: str, query: str) -> Answer | None:
+        """Send a request on to the edge of its folder, if it has one and has not been sent there yet."""
+        token, at_edge, path = place(asked)
+        host = next((url for folder, url in self.rules.redirects.items() if path.startswith(folder)), None)
+        if host is None or at_edge:
+            return None
+        location = f"{host}{token}{EDGE}{quote(path)}{'?' if query else ''}{query}"
+        return Answer(302, {**CORS, "location": location, "content-length": "0", "cache-control": "no-store"})
+
     def _answer(self, method: str, path: str, viewer: str, request_range: str) -> Answer:
         if method == "OPTIONS":
             return Answer(204, CORS)
@@ -146,6 +166,7 @@ class FileServer:
         if self.rules.outage:
             return _error(503)
         file = self._file(path)
+        file = file and own_playlist(file, viewer)
         content = _read(file) if file else None
         if file is None or content is None:
             return _error(404)

@@ -11,9 +11,11 @@ Outage = Literal["", "503", "refuse"]
 
 CONTENT_TYPES = {
     ".m3u8": "application/vnd.apple.mpegurl",
+    ".mpd": "application/dash+xml",
     ".ts": "video/mp2t",
     ".m4s": "video/mp4",
     ".mp4": "video/mp4",
+    ".vtt": "text/vtt",
     ".html": "text/html",
     ".js": "text/javascript",
 }
@@ -39,6 +41,7 @@ class Rules:
     accept_ranges: bool = True
     validators: bool = False  # ETag and Last-Modified: browsers cache and revalidate then
     total_rate_bps: float = 0  # of init and media segments to all viewers together, in bit/s; 0 = no cap
+    redirects: dict[str, str] = field(default_factory=dict)  # folder -> host of its edge, which it sends everybody to
     classes: dict[str, Rule] = field(default_factory=dict)
     viewers: dict[str, Rule] = field(default_factory=dict)
 
@@ -83,4 +86,4 @@ def classify(path: str) -> RequestClass:
         return "playlist"
     if name.suffix == ".mp4" and name.name.startswith("init"):
         return "init"
-    return "media" if name.suffix in (".ts", ".m4s", ".mp4") else "other"
+    return "media" if name.suffix in (".ts", ".m4s", ".mp4", ".vtt") else "other"

@@ -13,8 +13,9 @@ CHUNK_BYTES = 65_536
 class Source:
     """Forwards connections to a port of 127.0.0.1, each from the next address of 127.`network`.0.0/16."""
 
-    def __init__(self, network: int, port: int) -> None:
-        self._network, self._port = network, port
+    def __init__(self, network: int, port: int, listen: tuple[str, int] = ("127.0.0.1", 0)) -> None:
+        """`listen` is the address and port to listen on."""
+        self._network, self._port, self._listen = network, port, listen
         self._hosts = itertools.count(1)
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -26,7 +27,7 @@ class Source:
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, *self._listen)
         return self
 
     async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:

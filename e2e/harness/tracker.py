@@ -24,11 +24,16 @@ class Tracker:
         env: Mapping[str, str] | None = None,
         program: Sequence[str] = (PEERPOOL,),
     ) -> None:
-        """`program` is the command before `serve`."""
+        """`program` is the command before `serve`. STUN is off where `env` does not say so: many run at once."""
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         command = [*program, "serve", "--host", "127.0.0.1"]
-        self._child = Child("tracker", [*command, "--port", str(self.port)], logs / "tracker.log", env)
+        self._child = Child(
+            "tracker",
+            [*command, "--port", str(self.port)],
+            logs / "tracker.log",
+            {"PEERPOOL_STUN": "false", **(env or {})},
+        )
 
     @property
     def log(self) -> Path:

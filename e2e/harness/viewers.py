@@ -140,13 +140,27 @@ async def open_viewer(
     `scripts` run in it before any of its own.
     """
     context = await running.new_context(browser)
+    scripts = [WITHOUT_WEBRTC, *scripts] if without_webrtc else scripts
+    return await open_page(context, browser, demo_url, name, src, parameters=parameters, scripts=scripts)
+
+
+async def open_page(
+    context: BrowserContext,
+    browser: BrowserName,
+    demo_url: str,
+    name: str,
+    src: str,
+    *,
+    parameters: Mapping[str, str | int] | None = None,
+    scripts: Sequence[str] = (),
+) -> Viewer:
+    """Open the demo page in a context, which the viewer owns from then on."""
     try:
-        if without_webrtc:
-            await context.add_init_script(WITHOUT_WEBRTC)
         for script in (WATCH, *scripts):
             await context.add_init_script(script)
         viewer = Viewer(name, browser, context, await context.new_page())
-        query = urlencode({"src": f"{src}?viewer={name}", "name": name, **(parameters or {})})
+        # Nobody looks at the charts of most, and many share this machine.
+        query = urlencode({"src": f"{src}?viewer={name}", "name": name, "charts": "off", **(parameters or {})})
         await viewer.page.goto(f"{demo_url}?{query}", wait_until="domcontentloaded")
     except Error:
         await context.close()

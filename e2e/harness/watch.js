@@ -33,10 +33,10 @@
   };
 
   function record(_event, data) {
-    const { frag, payload } = data;
+    const { frag, part, payload } = data;
     if (!payload) return;
     const copy = copies.get(payload) ?? payload.slice(0);
-    const entry = { path: new URL(frag.url).pathname, sizeBytes: copy.byteLength, atMs: performance.now(), sha256: "" };
+    const entry = { path: new URL((part ?? frag).url).pathname, sizeBytes: copy.byteLength, atMs: performance.now(), sha256: "" };
     bed.segments.push(entry);
     bed.digests.push(
       sha256(copy).then((digest) => {
