@@ -26,6 +26,8 @@ LATENCY_SLACK_S = 0.3  # when a status is read is uncertain by some tenths of a 
 COPIES_LIMIT = 1.6
 # hls.js says it of the leap in time of our encrypted stream without us, too; it is not fatal.
 OF_ITS_OWN = ("bufferAppendNoProgress",)
+# hls.js's word for a request that it took back itself, as when its start position moves on while it loads; not fatal.
+TAKEN_BACK = "aborted"
 
 # A page that names its content: the attribute is there before the script runs, as if the page had it.
 NAMED = """new MutationObserver(() => {
@@ -225,7 +227,8 @@ def test_low_latency_parts_are_shared_and_nobody_is_later_than_without(
         assert sum(status.bytes("fromPeers") for _, status in rows) > 0
         assert sum(sent.values()) < COPIES_LIMIT * len(sent), sent
         for (viewer, status), lag_s in zip(after, lags_s, strict=True):
-            assert (status.stalls, status.player_errors) == (0, []), viewer.name
+            assert status.stalls == 0, (viewer.name, status)
+            assert [error for error in status.player_errors if error != TAKEN_BACK] == [], viewer.name
             assert lag_s < lags_s[0] + LATENCY_SLACK_S, (viewer.name, lags_s)
 
     run(scenario())
