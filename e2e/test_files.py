@@ -22,7 +22,7 @@ from e2e.harness.site_viewer import SiteViewer, open_site
 from e2e.harness.viewers import wait_until
 
 COPIES_LIMIT = 1.2
-# What it had is on its disk; of the other half, what nobody has yet is fetched by all four, and each takes at its start.
+# What it had is on its disk; all four fetch what nobody has yet of the other half, and each takes some at its start.
 RELOAD_COPIES_LIMIT = 0.2
 # Slow lines, so that the seconds until a busy machine has connected the viewers are few beside the whole.
 PLAN = files.Plan(viewers=4, size_mb=40, rate_mbps=8, plain=False)
