@@ -98,6 +98,8 @@ export class Engine {
     /** ... but it was none: memory has run out, and another engine may do with less. */
     this.starved = false;
     this._stalls = 0;
+    /** How long a player that began since the last report took to its first frame; NaN without one. */
+    this._firstFrameMs = Number.NaN;
     /** Those that the onlooker knows of: their ids. @type {Map<import("./core/neighbour.js").Neighbour, string>} */
     this._shown = new Map();
     this._shownNeighbours = this._node.neighbours;
@@ -174,8 +176,9 @@ export class Engine {
     this._turn(() => this._node.limitUploads(bytesPerMs));
   }
 
-  /** The player shows its first frame: the page has time for more connections now. */
-  settled() {
+  /** A player shows its first frame: the page has time for more connections now. @param {number} firstFrameMs  how long it took; NaN where that is not known */
+  settled(firstFrameMs) {
+    this._firstFrameMs = firstFrameMs;
     this._turn((at) => this._membership.settled(at));
   }
 
@@ -400,7 +403,8 @@ export class Engine {
         warnOfNoRelay();
         break;
       case "reportDue":
-        this._membership.report(this._node.report(this._stalls));
+        this._membership.report(this._node.report(this._stalls), this._firstFrameMs);
+        this._firstFrameMs = Number.NaN;
         break;
       case "dial":
         this._connect(command)?.offer();

@@ -29,6 +29,8 @@ ReportedBytes = Annotated[int, Meta(ge=0, le=2**40)]
 ReportedCount = Annotated[int, Meta(ge=0, le=10_000)]
 # More than a minute is no round trip: somebody's page was frozen meanwhile.
 RttMs = Annotated[int, Meta(ge=1, le=60_000)]
+# Nobody waits longer for a picture: the page was in the background.
+FirstFrameMs = Annotated[int, Meta(ge=1, le=60_000)]
 TrackId = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{{c.TRACK_ID_HEX_CHARS}}}\Z")]
 SegmentNumber = Annotated[int, Meta(ge=0, lt=2**53)]
 SegmentCount = Annotated[int, Meta(ge=1, lt=2**53)]
@@ -105,7 +107,8 @@ class Report(ClientFrame, tag="report", frozen=True):
     """Totals since the last report, what is held and how far neighbours are, as the client claims them.
 
     `far_bytes` is the part of `peer_bytes` that came from outside the cluster, `relayed_bytes` the part that came
-    through TURN, `received` which of them came from whom. `attempts` are those at connections without a relay that the
+    through TURN, `received` which of them came from whom. `first_frame_ms` is how long a player that began since then
+    took from its first request to its first frame. `attempts` are those at connections without a relay that the
     client offered: whether they came to be.
     """
 
@@ -119,6 +122,7 @@ class Report(ClientFrame, tag="report", frozen=True):
     rtts: Annotated[dict[PeerId, RttMs], Meta(max_length=c.NEIGHBOURS_MAX)] = field(default_factory=dict)
     received: Annotated[dict[PeerId, ReportedBytes], Meta(max_length=c.NEIGHBOURS_MAX)] = field(default_factory=dict)
     tracker_rtt_ms: RttMs | None = None
+    first_frame_ms: FirstFrameMs | None = None
     attempts: Annotated[dict[PeerId, bool], Meta(max_length=c.WANT_MAX)] = field(default_factory=dict)
     holdings: Annotated[list[Holding], Meta(max_length=c.REPORTED_TRACKS_MAX)] = field(default_factory=list)
 

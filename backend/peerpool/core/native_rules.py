@@ -21,6 +21,7 @@ from peerpool.core.coordinates import Coordinate, Sample, beside, corrected, sur
 from peerpool.core.errors import BadFrame, Banned, NotJoined
 from peerpool.core.identity import content_id
 from peerpool.core.introductions import introduce
+from peerpool.core.ledger import OTHERS
 from peerpool.core.limits import MS_PER_S
 from peerpool.core.places import Level
 from peerpool.core.reachability import Mapping as NatMapping
@@ -34,6 +35,7 @@ from peerpool.core.state import (
     Admission,
     Connection,
     State,
+    ledger_key,
 )
 from peerpool.core.swarm import Family, Member, SwarmKey
 
@@ -69,6 +71,7 @@ def _obey_held_out(state: State, connection: Connection, message: m.ClientMessag
         case m.Report():
             seat.counts.add(message)
             state.totals.holdout.add(message)
+            state.ledger.reported(ledger_key(OTHERS, seat), message, {})
         case m.Leave():
             state.unseat(connection)
         case _:
@@ -222,7 +225,8 @@ def _report(state: State, connection: Connection, member: Member, message: m.Rep
     totals = state.totals
     add_bytes(totals.reported_bytes, message)
     totals.reported_stalls += message.stalls
-    _count_origins(state, member, message)
+    by_level = _count_origins(state, member, message)
+    state.ledger.reported(ledger_key(member.swarm.key.info_hash, connection.seat), message, by_level)
     if message.tracker_rtt_ms is not None:
         totals.tracker_rtts[bisect_left(TRACKER_RTT_BOUNDS_MS, message.tracker_rtt_ms)] += 1
         totals.tracker_rtts_ms += message.tracker_rtt_ms
@@ -240,8 +244,9 @@ def _count_attempts(state: State, member: Member, attempts: Mapping[str, bool]) 
             state.reachability.attempted(member, other, connected=connected)
 
 
-def _count_origins(state: State, member: Member, message: m.Report) -> None:
-    """Count what neighbours sent by how near they are; all together no more than came of peers directly."""
+def _count_origins(state: State, member: Member, message: m.Report) -> dict[Level, int]:
+    """Count and return what neighbours sent by how near they are; all together no more than came of peers directly."""
+    by_level: dict[Level, int] = {}
     origins, left_bytes = state.totals.bytes_by_origin, message.peer_bytes - relayed_part(message)
     for peer_id, claimed_bytes in message.received.items():
         sender = member.swarm.find(peer_id)
@@ -249,8 +254,11 @@ def _count_origins(state: State, member: Member, message: m.Report) -> None:
             continue
         counted_bytes = min(claimed_bytes, left_bytes)
         left_bytes -= counted_bytes
-        origins[_shared_level(member, sender).name.lower()] += counted_bytes
+        level = _shared_level(member, sender)
+        by_level[level] = by_level.get(level, 0) + counted_bytes
+        origins[level.name.lower()] += counted_bytes
     origins[UNKNOWN_ORIGIN] += left_bytes
+    return by_level
 
 
 def _shared_level(one: Member, other: Member) -> Level:

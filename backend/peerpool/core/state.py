@@ -15,6 +15,7 @@ from peerpool.core.clusters import Cell
 from peerpool.core.errors import Full
 from peerpool.core.ice import Ice
 from peerpool.core.introductions import Lines
+from peerpool.core.ledger import OTHERS, Ledger, LedgerKey
 from peerpool.core.limits import Limits, TokenBucket
 from peerpool.core.messages import Integrity, RelayedFrame, TrackerFrame
 from peerpool.core.places import NOWHERE, Level, Place
@@ -193,6 +194,13 @@ class Totals:
     rtt_errors: list[int] = field(default_factory=lambda: [0] * (len(RTT_ERROR_BOUNDS) + 1))
 
 
+def ledger_key(content: str, seat: Seat | None) -> LedgerKey:
+    """Return whose sums those of a native viewer are; who is in a holdout is of no content."""
+    if seat is None:
+        return LedgerKey("", content, Group.SHARING)
+    return LedgerKey(seat.account.id, content if seat.group is Group.SHARING else OTHERS, seat.group)
+
+
 class State:
     """Swarms, connections and their clocks. Rules change it through the methods below and emit commands."""
 
@@ -234,6 +242,7 @@ class State:
         self.lines = Lines(limits)
         self.reachability = reachability or Reachability(limits.max_nat_lines)
         self.totals = Totals()
+        self.ledger = Ledger()
         self.commands: list[Command] = []
 
     @property
@@ -324,6 +333,8 @@ class State:
             connection.seat = seat
             seat.take()
             self.totals.holdout.members += member is None
+        if asked.key.family is Family.NATIVE:
+            self.ledger.joined(ledger_key(asked.key.info_hash, seat), asked.name)
         return member
 
     def new_peer_id(self, key: SwarmKey) -> str:

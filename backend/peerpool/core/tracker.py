@@ -22,6 +22,7 @@ from peerpool.core.clusters import Cell, cluster_of
 from peerpool.core.errors import BadFrame, Crowded, HostileFrame, Off, RateLimited, TheirError, Unauthorized
 from peerpool.core.federation import Digest, digest_received, digests, expire, relay_received
 from peerpool.core.ice import Ice
+from peerpool.core.ledger import Ledger
 from peerpool.core.limits import MS_PER_S, Limits
 from peerpool.core.places import NOWHERE, Level, Place
 from peerpool.core.reachability import Reachability
@@ -111,6 +112,11 @@ class Tracker:
     def totals(self) -> Totals:
         """Counts since the start, to look at."""
         return self._state.totals
+
+    @property
+    def ledger(self) -> Ledger:
+        """Sums of each content, for the shell to take."""
+        return self._state.ledger
 
     @property
     def reachability(self) -> Reachability:

@@ -87,6 +87,9 @@ import {
  * @property {boolean} [relayOnly]  neighbours may learn no address of ours: without a TURN server there are none
  */
 
+/** A minute is no start: the page was hidden, or nobody pressed the button. */
+const FIRST_FRAME_MAX_MS = 60_000;
+
 export class Membership {
   /**
    * @param {string} content  content id
@@ -334,15 +337,16 @@ export class Membership {
     }
   }
 
-  /** @param {import("./reporter.js").Report} report */
-  report({ totals, rtts, received, holdings }) {
+  /** @param {import("./reporter.js").Report} report @param {number} [firstFrameMs]  of a player that began since the last; NaN without one */
+  report({ totals, rtts, received, holdings }, firstFrameMs = Number.NaN) {
     if (this.state !== "joined") return;
     const { rttMs } = this._heartbeat;
     const trackerRtt = rttMs === null ? {} : { tracker_rtt_ms: rttMs };
     const attempts = this._routes.takeAttempts();
     const tried = Object.keys(attempts).length > 0 ? { attempts } : {};
     const named = { rtts: this._byPeer(rtts), received: this._byPeer(received), ...tried };
-    this._send({ type: "report", ...totals, ...named, ...trackerRtt, holdings });
+    const began = firstFrameMs <= FIRST_FRAME_MAX_MS ? { first_frame_ms: Math.max(1, Math.round(firstFrameMs)) } : {};
+    this._send({ type: "report", ...totals, ...named, ...trackerRtt, ...began, holdings });
   }
 
   /** @param {[link: number, value: number][]} byLink @returns {Record<string, number>} without those that are gone */

@@ -39,6 +39,8 @@ export class PlayerSession {
     this._manifests = new Set();
     /** Requests not yet answered. @type {Set<SessionRequest>} */
     this.running = new Set();
+    /** When the player asked for its first manifest; null before, NaN after its first frame. @type {number | null} */
+    this._beganMs = null;
     /** @type {HTMLMediaElement | null} */
     this.media = null;
     /** What changes when the playhead gets where it is going. @type {Record<string, () => void>} */
@@ -48,7 +50,8 @@ export class PlayerSession {
         this._hasten();
       },
       loadeddata: () => {
-        this.engine?.settled();
+        this.engine?.settled(now() - (this._beganMs ?? Number.NaN));
+        this._beganMs = Number.NaN; // what it shows first later, after a seek or an advertisement, is no first frame
         this._hasten();
       },
       seeking: () => this._hasten(),
@@ -88,6 +91,7 @@ export class PlayerSession {
   /** Another source is loaded into the same player. @param {string} [url]  its first manifest's, where the player says it */
   reset(url) {
     this.table = new SegmentTable();
+    this._beganMs = null;
     this._manifests.clear();
     // Its URL is its name: joining now, and not when it has come, gains a round trip to the CDN.
     if (url && /^https?:/i.test(url)) {
@@ -121,6 +125,7 @@ export class PlayerSession {
 
   /** The player asks for a manifest: it is this session's to read, and nobody else's. @param {string} url  absolute */
   manifestRequested(url) {
+    this._beganMs ??= now();
     this._manifests.add(withoutQuery(url));
     // So that its reader is there when it is.
     if (/\.mpd$/i.test(withoutQuery(url)) && this.pool.active) loadMpdReader();
