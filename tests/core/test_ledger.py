@@ -70,6 +70,15 @@ def test_viewers_time_is_that_since_it_was_sampled_last() -> None:
     assert taken(ledger, 20.0, members=0) == {}
 
 
+def test_of_what_n_viewers_took_all_but_one_part_of_n_could_have_come_of_peers() -> None:
+    ledger = Ledger()
+    taken(ledger, 0.0, members=4)
+    ledger.reported(KEY, m.Report(300, 100, 0, 3, 0), {})
+    assert taken(ledger, 10.0, members=4)[KEY].possible_bytes == 300
+    ledger.reported(KEY, m.Report(0, 100, 0, 0, 0), {})
+    assert taken(ledger, 20.0, members=1)[KEY].possible_bytes == 0
+
+
 def test_holdouts_are_counted_by_site_without_a_content() -> None:
     ledger = Ledger()
     ledger.take(Swarms(Limits()), {"s": 4}, 0.0)

@@ -47,6 +47,8 @@ class Sums(Struct, gc=False):
     far_bytes: int = 0
     relayed_bytes: int = 0
     cdn_bytes: int = 0
+    # Of all those, what need not have come of the CDN: among n viewers of one content n - 1 of each n bytes.
+    possible_bytes: int = 0
     sent_bytes: int = 0
     # Attempts to connect without TURN.
     connected: int = 0
@@ -143,7 +145,9 @@ class Ledger:
         for swarm in swarms:
             if swarm.key.family is Family.NATIVE:
                 key = LedgerKey(swarm.key.site, swarm.key.info_hash, Group.SHARING)
-                self.of(key).viewer_ms += round(len(swarm) * elapsed_s * MS_PER_S)
+                sums = self.of(key)
+                sums.viewer_ms += round(len(swarm) * elapsed_s * MS_PER_S)
+                sums.possible_bytes += sums.media_bytes * (len(swarm) - 1) // len(swarm)
         for site, members in holdouts.items():
             if members:
                 key = LedgerKey(site, OTHERS, Group.HOLDOUT)
