@@ -10,13 +10,14 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
+from peerpool.access import Access
 from peerpool.api import Api
 from peerpool.assets import NOT_READY, Assets
 from peerpool.auth import verify
@@ -27,12 +28,15 @@ from peerpool.core.limits import Limits
 from peerpool.core.messages import Integrity
 from peerpool.core.sites import Site
 from peerpool.core.tracker import Tracker
+from peerpool.dashboard import Dashboard
 from peerpool.geoip import Locator
+from peerpool.history import MEMORY, History
 from peerpool.keys import SigningKey, new_key, read_keys
 from peerpool.metrics import Metrics
 from peerpool.pages import Pages
 from peerpool.randomness import TrackerRandom
 from peerpool.record_endpoint import DIGESTS_PATH, RecordEndpoint
+from peerpool.recorder import Recorder
 from peerpool.settings import Settings, load_settings
 from peerpool.signalling import NATIVE, WEBTORRENT, Hub, SocketEndpoint
 from peerpool.sites_file import read_sites
@@ -54,6 +58,7 @@ ASSET_PATHS = (
     "/pages/{name}.js",
     "/pages/{name}.css",
 )
+MB: Final = 1_000_000
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
@@ -95,6 +100,9 @@ def create_app(settings: Settings | None = None) -> Starlette:
     assets = Assets.of_this_package()
     pages = Pages(settings)
     metrics = Metrics(hub, bus, watcher, stun)
+    access = Access(settings.admin_token, gate)
+    recorder = Recorder(hub, History(settings.history or MEMORY, settings.history_max_mb * MB))
+    dashboard = Dashboard(recorder, access, pages, settings.prices)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -103,6 +111,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
             await stun.start()
             ice.stun_ports, ice.is_local = stun.bind(), stun.is_local
         tasks = [asyncio.create_task(hub.run_timer()), asyncio.create_task(_refresh(locator, tracker, sites, turn))]
+        tasks.append(asyncio.create_task(recorder.run()))
         if bus is not None:
             tasks.append(asyncio.create_task(bus.run()))
         if watcher is not None:
@@ -113,6 +122,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
             hub.drain()
             for task in tasks:
                 task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             if stun is not None:
                 stun.close()
 
@@ -130,7 +140,8 @@ def create_app(settings: Settings | None = None) -> Starlette:
             Route("/readyz", serve_readiness),
             Route("/metrics", metrics.serve_prometheus),
             Route("/stats", metrics.serve_stats),
-            *Api(tracker, settings.admin_token).routes(),
+            *Api(tracker, access).routes(),
+            *dashboard.routes(),
             *(RecordEndpoint(watcher).routes() if watcher is not None else ()),
             *(Route(path, assets.serve) for path in ASSET_PATHS),
         ],

@@ -71,10 +71,14 @@ ESBUILD_ARGS: Final = [
     # The npm package has its second scripts as parts of its own (npm_package.py).
     "--define:PEERPOOL_IS_PACKAGE=false",
 ]
-# The demo page's own script, with what draws (uPlot, d3-force) in it.
-DEMO: Final = ("pages/demo.js", "static/js/pages/demo.js")
-DEMO_ARGS: Final = ["--bundle", "--minify", "--format=iife", "--target=es2022", "--log-level=warning"]
-# For the demo page alone, copied as they are: each package's own build, and its licence.
+# What pages of the tracker's own load, with what draws (uPlot, d3) in it.
+PAGES: Final = {
+    "pages/demo.js": "static/js/pages/demo.js",
+    "pages/dashboard.js": "static/js/pages/dashboard.js",
+    "pages/dashboard.css": "static/js/pages/dashboard.css",
+}
+PAGE_ARGS: Final = ["--bundle", "--minify", "--format=iife", "--target=es2022", "--log-level=warning"]
+# For those pages alone, copied as they are: each package's own build, and its licence.
 NODE_MODULES: Final = Path("node_modules")
 COPIES: Final = {
     "pages/hls.min.js": "hls.js/dist/hls.min.js",
@@ -89,6 +93,10 @@ COPIES: Final = {
     "pages/uplot.css": "uplot/dist/uPlot.min.css",
     "pages/uplot.LICENSE": "uplot/LICENSE",
     "pages/d3-force.LICENSE": "d3-force/LICENSE",
+    "pages/d3-geo.LICENSE": "d3-geo/LICENSE",
+    "pages/topojson-client.LICENSE": "topojson-client/LICENSE",
+    "pages/world-atlas.LICENSE": "world-atlas/LICENSE",
+    "pages/i18n-iso-countries.LICENSE": "i18n-iso-countries/LICENSE",
 }
 
 
@@ -185,7 +193,8 @@ def over_budget(root: Path, manifest: Manifest) -> list[str]:
 
 
 def _sources(root: Path) -> Iterator[Path]:
-    yield from (root / "static" / "js").rglob("*.js")
+    for pattern in ("*.js", "*.css"):
+        yield from (root / "static" / "js").rglob(pattern)
     package = root / "backend" / "peerpool"
     copied = [root / NODE_MODULES / source for source in COPIES.values()]
     others = [*copied, package / "bundle.py", package / "__init__.py"]
@@ -205,8 +214,8 @@ def _run_esbuild(root: Path, command: list[str]) -> None:
 
 
 def _build_pages(root: Path, esbuild: Path, out: Path) -> None:
-    name, source = DEMO
-    _run_esbuild(root, [str(esbuild), source, *DEMO_ARGS, f"--outfile={out / name}"])
+    for name, source in PAGES.items():
+        _run_esbuild(root, [str(esbuild), source, *PAGE_ARGS, f"--outfile={out / name}"])
     for name, source in COPIES.items():
         path = root / NODE_MODULES / source
         if not path.is_file():

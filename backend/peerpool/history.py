@@ -19,6 +19,8 @@ from peerpool.core.errors import ConfigError
 from peerpool.core.ledger import COLUMNS, LedgerKey, Sums
 from peerpool.core.seats import Group
 
+# The path of a history that is kept in memory.
+MEMORY: Final = ":memory:"
 MINUTE_S: Final = 60
 HOUR_S: Final = 3_600
 DAY_S: Final = 86_400
@@ -102,7 +104,7 @@ class History:
     """One file."""
 
     def __init__(self, path: str, max_bytes: int) -> None:
-        """Open the file, which is made if it is not there; `:memory:` is none. Raises ConfigError."""
+        """Open the file, which is made if it is not there; MEMORY is none. Raises ConfigError."""
         self.path = path
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
@@ -255,7 +257,7 @@ class History:
 
 
 def _opened(path: str) -> sqlite3.Connection:
-    if path != ":memory:":
+    if path != MEMORY:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file only

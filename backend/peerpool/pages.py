@@ -1,4 +1,4 @@
-"""HTML pages: the demo. Jinja2 escapes everything, scripts are files, and the headers say so to the browser."""
+"""HTML pages: demo and dashboard. Jinja2 escapes everything, scripts are files, and headers say so to the browser."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import jinja2
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from peerpool import __version__
 from peerpool.bundle import find_checkout
 from peerpool.settings import Settings
 
@@ -28,6 +29,20 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
         "base-uri 'none'",
         "form-action 'self'",
         "frame-ancestors 'self'",
+    )
+)
+# The dashboard shows what this server says, by scripts and styles of this server.
+DASHBOARD_POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "img-src 'self' data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
     )
 )
 # What a player has no use for. Camera and microphone are asked for by nobody either, and cannot be had without asking.
@@ -83,6 +98,12 @@ class Pages:
             streams=self._settings.demo_streams,
         )
         return HTMLResponse(html, headers=SECURITY_HEADERS)
+
+    async def serve_dashboard(self, _request: Request) -> Response:
+        """Answer /dashboard, to anybody: what is on it is asked for by the session of who looks at it."""
+        html = self._env.get_template("dashboard.html").render(version=__version__)
+        headers = {**SECURITY_HEADERS, "Content-Security-Policy": DASHBOARD_POLICY, "X-Frame-Options": "DENY"}
+        return HTMLResponse(html, headers=headers)
 
     async def redirect_home(self, _request: Request) -> Response:
         """Answer / with the way to the demo."""

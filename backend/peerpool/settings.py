@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from peerpool.core.errors import ConfigError
+from peerpool.core.figures import Prices
 from peerpool.toml_file import read_toml
 
 ENV_PREFIX: Final = "PEERPOOL_"
@@ -123,8 +124,15 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     # Streams whose segments the tracker reads and signs itself, as one more viewer; without `digest_keys` by a key that
     # is made anew at each start.
     watch: list[WatchedStream] = field(default_factory=list)
-    # Who presents it as a bearer may use the operator's API below /api; without one the API is off.
+    # Who presents it sees the dashboard and may use the operator's API below /api; without one both are off, but for
+    # the sites that have a `dashboard_token` (docs/dashboard.md).
     admin_token: str = ""
+    # File of the history that the dashboard shows (SQLite); empty: memory, which ends with the process.
+    history: str = ""
+    # Size at which the oldest of it is removed, in MB; a file of a busy tracker needs about 40 a month.
+    history_max_mb: Annotated[int, Meta(ge=1, le=1_000_000)] = 512
+    # What bytes cost, by which the dashboard says what was saved.
+    prices: Prices = field(default_factory=Prices)
     # critical, error, warning, info or debug.
     log_level: Annotated[str, Meta(pattern=r"^(critical|error|warning|info|debug)\Z")] = "warning"
     # Seconds within which open connections must have ended after SIGTERM.
@@ -174,11 +182,11 @@ def _read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
         name = variable.removeprefix(ENV_PREFIX).lower()
         if name not in Settings.__struct_fields__:
             raise ConfigError(f"environment: unknown setting {variable} (known settings: {_known()})")
-        values[name] = _parse_list(variable, text) if text.lstrip().startswith("[") else text
+        values[name] = _parse_json(variable, text) if text.lstrip().startswith(("[", "{")) else text
     return values
 
 
-def _parse_list(variable: str, text: str) -> Any:
+def _parse_json(variable: str, text: str) -> Any:
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError as error:

@@ -38,6 +38,7 @@ from peerpool.core.state import (
     ledger_key,
 )
 from peerpool.core.swarm import Family, Member, SwarmKey
+from peerpool.core.swarm_graph import note_links
 
 # Of each place so many are looked at for a coordinate to begin beside: most have one after half a minute.
 MATES_ASKED: Final = 4
@@ -218,7 +219,7 @@ def _nat(state: State, _connection: Connection, member: Member, message: m.Nat, 
             state.send(other.connection, m.DeclineFrom(member.peer_id, "nat"))
 
 
-def _report(state: State, connection: Connection, member: Member, message: m.Report, _now: float) -> None:
+def _report(state: State, connection: Connection, member: Member, message: m.Report, now: float) -> None:
     if connection.seat is not None:
         connection.seat.counts.add(message)
     member.degree = min(message.neighbours, c.EXCEPT_MAX)
@@ -231,6 +232,7 @@ def _report(state: State, connection: Connection, member: Member, message: m.Rep
         totals.tracker_rtts[bisect_left(TRACKER_RTT_BOUNDS_MS, message.tracker_rtt_ms)] += 1
         totals.tracker_rtts_ms += message.tracker_rtt_ms
     member.holdings = tuple(message.holdings)
+    note_links(member, message, now)
     _count_attempts(state, member, message.attempts)
     if message.rtts:
         _locate(state, member, message.rtts)

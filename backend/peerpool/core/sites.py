@@ -29,6 +29,10 @@ CONTENTS_MAX: Final = 1_000
 MAX_ORIGIN_CHARS: Final = 300
 PERCENT: Final = 100.0
 
+# Who has it sees a site's figures; shorter ones can be guessed.
+DASHBOARD_TOKEN_MIN: Final = 16
+DASHBOARD_TOKEN_MAX: Final = 200
+
 TOKEN_MODES: Final = ("required", "optional")
 INTEGRITY_MODES: Final = ("auto", "signed", "spot", "off")
 
@@ -86,6 +90,7 @@ class Site(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=Fal
     max_members: Annotated[int, Meta(ge=1, le=10_000_000)] = 100_000
     joins_per_minute: Annotated[int, Meta(ge=1, le=10_000_000)] = 60_000
     integrity: str = "auto"
+    dashboard_token: Annotated[str, Meta(max_length=DASHBOARD_TOKEN_MAX)] = ""
 
     def __post_init__(self) -> None:
         """Say what is wrong in a way that an operator can act on."""
@@ -99,6 +104,8 @@ class Site(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=Fal
             raise ValueError(f"`tokens` is one of: {', '.join(TOKEN_MODES)}")
         if self.tokens == "required" and not self.secrets:
             raise ValueError('`secrets` needs one at least where `tokens` is "required"')
+        if 0 < len(self.dashboard_token) < DASHBOARD_TOKEN_MIN:
+            raise ValueError(f"`dashboard_token` has {DASHBOARD_TOKEN_MIN} characters at least")
         if self.integrity not in INTEGRITY_MODES:
             raise ValueError(f"`integrity` is one of: {', '.join(INTEGRITY_MODES)}")
         for origin in self.origins:

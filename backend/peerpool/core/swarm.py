@@ -92,8 +92,8 @@ class Member:
     """
 
     __slots__ = (
-        "announced_at", "cells", "circle", "connection", "coordinate", "degree", "holdings", "is_seed", "line", "nat",
-        "node", "peer_id", "place", "sent", "slots", "swarm", "told_cluster", "told_size",
+        "announced_at", "cells", "circle", "connection", "coordinate", "degree", "holdings", "is_seed", "line", "links",
+        "nat", "node", "peer_id", "place", "sent", "slots", "swarm", "told_cluster", "told_size",
     )  # fmt: skip
 
     def __init__(self, peer_id: str, connection: ConnectionId, swarm: Swarm, now: float) -> None:
@@ -117,6 +117,8 @@ class Member:
         # What its reports say; None and empty until the first.
         self.coordinate: Coordinate | None = None
         self.holdings: tuple[Holding, ...] = ()
+        # Round trips to its neighbours, where known; only while an operator looks at the swarm (swarm_graph.py).
+        self.links: dict[str, int | None] | None = None
         self.sent: dict[str, PendingOffer] | None = None
 
     def told(self, cluster: Cell) -> None:
@@ -149,11 +151,24 @@ class Member:
 class Swarm:
     """All who want one content, and the cells they are in."""
 
-    __slots__ = ("_by_id", "bucket", "cells", "completed", "key", "seeds", "shown", "strangers", "views")
+    __slots__ = (
+        "_by_id",
+        "bucket",
+        "cells",
+        "completed",
+        "key",
+        "looked_at_until",
+        "seeds",
+        "shown",
+        "strangers",
+        "views",
+    )
 
     def __init__(self, key: SwarmKey, limits: Limits, now: float) -> None:
         self.key = key
         self.bucket = TokenBucket(limits.swarm_rate, now)
+        # Seconds; an operator looks at whom its members are connected with.
+        self.looked_at_until = 0.0
         self.seeds = 0
         self.completed = 0
         self.cells = Cells(limits.cluster_min)
