@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from peerpool.access import Access
 from peerpool.api import Api, openapi
 from peerpool.core import messages as m
 from peerpool.core.limits import Limits
@@ -38,7 +39,7 @@ def driver() -> Driver:
 
 def ask(driver: Driver, path: str, authorization: str = f"Bearer {TOKEN}", token: str = TOKEN) -> httpx.Response:
     async def request() -> httpx.Response:
-        app = Starlette(routes=Api(driver.tracker, token).routes())
+        app = Starlette(routes=Api(driver.tracker, Access(token)).routes())
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://tracker") as client:
             return await client.get(path, headers={"Authorization": authorization} if authorization else {})
 
@@ -71,7 +72,7 @@ def test_tokens_are_compared_in_a_time_that_says_nothing(driver: Driver, monkeyp
         compared.append((ours, theirs))
         return False
 
-    monkeypatch.setattr("peerpool.api.hmac.compare_digest", compare)
+    monkeypatch.setattr("peerpool.access.hmac.compare_digest", compare)
     assert ask(driver, "/api/swarms").status_code == 401, "nothing else decides"
     assert compared == [(TOKEN.encode(), TOKEN.encode())]
 

@@ -89,7 +89,7 @@ class Access:
             SESSION_COOKIE,
             f"{text}.{self._signature(text, grant)}",
             max_age=SESSION_S,
-            secure=request.url.scheme == "https",
+            secure=request.scope["scheme"] == "https",
             httponly=True,
             samesite="strict",
         )

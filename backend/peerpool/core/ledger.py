@@ -161,6 +161,8 @@ def largest(sums: Mapping[LedgerKey, Sums], count: int) -> dict[LedgerKey, Sums]
     """Return the sums of the `count` contents with the most viewers at all sites, the rest of a site as OTHERS."""
     weights: dict[tuple[str, str], tuple[int, int]] = {}
     for key, one in sums.items():
+        if key.content == OTHERS:
+            continue
         time_ms, size_bytes = weights.get(key[:2], (0, 0))
         weights[key[:2]] = (time_ms + one.viewer_ms, size_bytes + one.media_bytes)
     kept = set(sorted(weights, key=lambda pair: (weights[pair], pair), reverse=True)[:count])
