@@ -43,6 +43,8 @@ def checkout(tmp_path: Path) -> Path:
     (js / "debug.js").write_text("export const openOverlay = 1;\n")
     (js / "worker.js").write_text("self.onfetch = null;\n")
     (js / "pages" / "demo.js").write_text("demo();\n")
+    (js / "pages" / "dashboard.js").write_text("dashboard();\n")
+    (js / "pages" / "dashboard.css").write_text("body { margin: 0; }\n")
     (js / "bundle-budget.json").write_text('{"peerpool.js": {"gzip_bytes": 600}}')
     (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
     return tmp_path
@@ -65,7 +67,7 @@ def test_build_makes_every_file_and_measures_it(checkout: Path, out: Path) -> No
         "peerpool.js", "peerpool.js.map", "peerpool.esm.js", "peerpool.esm.js.map", "peerpool-notice.js",
         "peerpool-notice.js.map", "peerpool-crypto.js", "peerpool-crypto.js.map", "peerpool-files.js",
         "peerpool-files.js.map", "peerpool-dash.js", "peerpool-dash.js.map", "peerpool-sw.js", "peerpool-sw.js.map",
-        "peerpool-debug.js", "peerpool-debug.js.map", "pages/demo.js", *bundle.COPIES,
+        "peerpool-debug.js", "peerpool-debug.js.map", *bundle.PAGES, *bundle.COPIES,
     }  # fmt: skip
     assert bundle.load_manifest(out) == manifest
     for name, file in manifest.items():

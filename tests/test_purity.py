@@ -17,8 +17,8 @@ JS_CORE = ROOT / "static" / "js" / "core"
 
 # What core modules may import, by first name. Anything else is I/O, a clock, randomness, or a framework.
 PYTHON_ALLOWED = {
-    "__future__", "base64", "bisect", "collections", "dataclasses", "enum", "hashlib", "hmac", "ipaddress", "m3u8",
-    "math", "msgspec", "operator", "peerpool", "re", "typing",
+    "__future__", "base64", "bisect", "collections", "dataclasses", "enum", "hashlib", "hmac", "ipaddress",
+    "itertools", "m3u8", "math", "msgspec", "operator", "peerpool", "re", "typing",
 }  # fmt: skip
 # Of our own package, core may know core only.
 PYTHON_OWN = "peerpool.core"
