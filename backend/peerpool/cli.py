@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 it did not work (the text says what to do), 2 the command 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import re
 import resource
 import signal
@@ -18,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from peerpool import __version__, bundle
+from peerpool import __version__, bundle, operator_commands
 from peerpool.constants_js import render_constants
 from peerpool.core.errors import BundleError, ConfigError, ListenError, OurError
 from peerpool.options_doc import render_options
@@ -86,26 +85,6 @@ def _parser() -> argparse.ArgumentParser:
     sign.add_argument("--force", action="store_true", help="sign again what has a good record")
     sign.set_defaults(run=_sign)
 
-    geoip = commands.add_parser("geoip", help="look into the databases that say where addresses are")
-    check = geoip.add_subparsers(title="commands", required=True).add_parser(
-        "check", help="say what a database holds, and what it says of an address"
-    )
-    check.add_argument("file", type=Path, help="an MMDB file, or a CSV file of your own networks")
-    check.add_argument("address", nargs="?", default="", help="an IP address to look up")
-    check.set_defaults(run=_geoip_check)
-
-    ice = commands.add_parser("ice", help="try the STUN and TURN servers that viewers are told of")
-    tried = ice.add_subparsers(title="commands", required=True).add_parser(
-        "check", help="ask each as a browser would, and say what is wrong and what to do"
-    )
-    tried.add_argument("--config", type=Path, help="settings file (default ./peerpool.toml if there is one)")
-    tried.add_argument("--stun", nargs="+", metavar="HOST:PORT", help="these, and not those of the settings")
-    tried.add_argument("--turn", nargs="+", metavar="URL", help="these, and not those of the settings")
-    secret = tried.add_mutually_exclusive_group()
-    secret.add_argument("--secret", help="the secret of --turn; other users of this machine see it")
-    secret.add_argument("--secret-file", type=Path, help="a file with the secret of --turn")
-    tried.set_defaults(run=_ice_check)
-
     token = commands.add_parser("token", help="make a token for viewers of a site, to try things out")
     token.add_argument("--sites", type=Path, required=True, help="the file that names the sites")
     token.add_argument("--site", required=True, help="id of the site")
@@ -115,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--ip", default="", help="address it is good for (default: any)")
     token.set_defaults(run=_token)
 
+    operator_commands.add_to(commands)
     _add_library_commands(commands)
     return parser
 
@@ -267,41 +247,6 @@ def _sign(args: argparse.Namespace) -> int:
     for line in summary.lines():
         print(line)
     return 0 if summary.is_whole else EXIT_FAILED
-
-
-def _geoip_check(args: argparse.Namespace) -> int:
-    from peerpool.geoip_report import report  # noqa: PLC0415
-
-    for line in report(args.file, args.address):
-        print(line)
-    return 0
-
-
-def _ice_check(args: argparse.Namespace) -> int:
-    from peerpool.ice_advice import Finding  # noqa: PLC0415
-    from peerpool.ice_check import check, parse_endpoint, stun_targets, turn_targets  # noqa: PLC0415
-    from peerpool.settings import load_settings  # noqa: PLC0415
-    from peerpool.turn import Turn, read_secret  # noqa: PLC0415
-
-    if args.stun or args.turn:
-        stun_servers = [parse_endpoint(text) for text in args.stun or ()]
-        secret = read_secret(args.secret_file) if args.secret_file else args.secret or ""
-        turn_servers = turn_targets(args.turn or (), secret)
-    else:
-        settings = load_settings(args.config)
-        stun_servers = stun_targets(settings)
-        services = Turn(settings).plan.services
-        turn_servers = [target for one in services for target in turn_targets(one.urls, one.secret())]
-
-    wrong = 0
-
-    def say(finding: Finding) -> None:
-        nonlocal wrong
-        wrong += bool(finding.advice)
-        print("\n".join(finding.lines()), flush=True)
-
-    asyncio.run(check(stun_servers, turn_servers, say))
-    return EXIT_FAILED if wrong else 0
 
 
 def _bundle(args: argparse.Namespace) -> int:

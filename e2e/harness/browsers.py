@@ -11,7 +11,7 @@ import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from playwright.async_api import Browser, BrowserContext, BrowserType, Playwright, async_playwright
 
@@ -116,9 +116,13 @@ class Browsers:
             browser = self._running[name] = await launch(self._playwright, name)
         return browser
 
-    async def new_context(self, name: BrowserName) -> BrowserContext:
-        """Open a fresh profile (own cache, own storage, own connections) in the running browser of this name."""
-        context = await (await self.get(name)).new_context(viewport={"width": 800, "height": 600})
+    async def new_context(self, name: BrowserName, **options: Any) -> BrowserContext:
+        """Open a fresh profile (own cache, own storage, own connections) in the running browser of this name.
+
+        `options` are Playwright's.
+        """
+        options = {"viewport": {"width": 800, "height": 600}, **options}
+        context = await (await self.get(name)).new_context(**options)
         if name == "chromium":  # see `permissions.default.microphone` above
             await context.grant_permissions(["microphone"])
         return context
