@@ -102,7 +102,8 @@ async def open_movie(browsers: Browsers, browser: BrowserName, site: PageServer)
     """Open the page, and again once its worker runs, as on somebody's second visit."""
     viewer = await open_site(browsers, browser, f"{site.url}/")
     await viewer.page.evaluate("() => navigator.serviceWorker.ready.then(() => undefined)")
-    await viewer.page.reload()
+    # What a media element waits for may keep a page from being "loaded"; that it plays is waited for below.
+    await viewer.page.reload(wait_until="domcontentloaded")
     viewer.problems.clear()  # Firefox complains of the first visit's requests, which the reload broke off
     await viewer.page.evaluate("() => document.querySelector('video').play()")
     return viewer
