@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -111,7 +110,11 @@ def test_the_dashboard_says_what_the_origins_log_says(
             total, sent_bytes = await page.evaluate(SHOWN), await sent()
             return bool(total) and abs(total["cdn_bytes"] - sent_bytes) <= AGREEMENT * sent_bytes
 
-        await asyncio.gather(*(viewer.page.wait_for_function("demo.video.ended") for viewer in swarm.viewers))
+
+        async def ended() -> bool:
+            return all([await viewer.page.evaluate("() => demo.video.ended") for viewer in swarm.viewers])
+
+        await wait_until(ended, 60, "everybody has seen it to its end")
         await wait_until(agrees, REPORTED_S, f"the dashboard agrees with the origin: {await sent()}")
         total, sent_bytes = await page.evaluate(SHOWN), await sent()
         taken = {name: total[name] for name in ("site_bytes", "isp_bytes", "far_bytes", "cdn_bytes")}
@@ -134,7 +137,11 @@ def test_the_demo_page_has_no_serious_barrier(run: Run, browsers: Browsers, watc
         context = await browsers.new_context("chromium", bypass_csp=True)
         page = await context.new_page()
         await page.goto(f"{watched.demo_url}?src={watched.src('vod')}")
-        await page.wait_for_function("demo.video.currentTime > 0")
+
+        async def plays() -> bool:
+            return bool(await page.evaluate("() => demo.video.currentTime > 0"))
+
+        await wait_until(plays, 20, "the demo plays")
         assert await serious_violations(page) == []
 
     run(scenario())
