@@ -19,7 +19,7 @@ ORIGIN_PORT ?= 8001
 RUNS ?= 10
 
 .PHONY: help install media demo test check bundle package bench-first-frame bench-crowd bench-goodput bench-viewer-cost \
-  bench-side-by-side bench-files bench-tracker bench-locality bench-hostile bench-watch bench-integrity-cost bench-stun players nat attack sim sim-short clean
+  bench-side-by-side bench-files bench-tracker bench-locality bench-hostile bench-watch bench-integrity-cost bench-stun bench-dashboard bench-history players nat attack sim sim-short clean
 
 help: ## this text
 	@echo "make TARGET [NAME=VALUE ...]"
@@ -89,6 +89,12 @@ bench-hostile: install ## hostile clients against the tracker, and what honest o
 
 bench-watch: install ## what following a live stream costs the tracker, and how late its records are; ARGS= OUT=
 	@$(BIN)/python -m bench.watch $(if $(OUT),--json $(OUT)) $(ARGS)
+
+bench-dashboard: install ## a dashboard on 10,000 swarms and 100,000 members, and a year of history; ARGS= OUT=
+	@$(BIN)/python -m bench.dashboard $(if $(OUT),--json $(OUT)) $(ARGS)
+
+bench-history: install ## kills a writer of the history KILLS=50 times, and looks what is in it each time
+	@KILLS=$(or $(KILLS),50) $(BIN)/pytest -q tests/test_history.py -k killed
 
 bench-stun: install ## what an answer to a STUN request costs the tracker
 	@$(BIN)/python -m bench.stun

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 import subprocess
@@ -18,7 +19,7 @@ NOW_S = 1_700_000_000 - 1_700_000_000 % DAY_S
 KEY = LedgerKey("s", "c" * 32, Group.SHARING)
 HELD_OUT = LedgerKey("s", OTHERS, Group.HOLDOUT)
 MAX_BYTES = 64 * 1024 * 1024
-KILLS = 10  # `make bench-history` does 50
+KILLS = int(os.environ.get("KILLS", "10"))  # `make bench-history` does 50
 
 
 @pytest.fixture

@@ -129,7 +129,10 @@ function showNow() {
   const sharing = content ? content.figures : now.sharing;
   say("live", `live, last ${Math.round(now.window_s)} s`);
   say("viewers", content ? number(sharing.viewers, 0) : whole(now.viewers));
-  say("viewers-more", `${whole(now.swarms)} contents, ${whole(now.held_out_viewers)} viewers in the holdout`);
+  say(
+    "viewers-more",
+    `of ${whole(now.swarms)} ${now.swarms === 1 ? "content" : "contents"}, and ${whole(now.held_out_viewers)} in the holdout`,
+  );
   const machine = now.machine;
   find("map-card").hidden = find("nat-card").hidden = !machine;
   if (machine && map) {
@@ -173,18 +176,20 @@ async function loadHistory() {
   find("json").setAttribute("href", `/dashboard/history?${asked}`);
   find("empty").hidden = report.at_s.length > 0;
   find("charts").hidden = report.at_s.length === 0;
-  charts.sources.show(stackedRates(report));
+  charts.sources.show(stackedRates(report), report);
   charts.offload.show(
     columns(report, [
       ["sharing", "offload", 100],
       ["sharing", "bound", 100],
     ]),
+    report,
   );
   charts.viewers.show(
     columns(report, [
       ["sharing", "viewers"],
       ["held_out", "viewers"],
     ]),
+    report,
   );
   charts.quality.show(
     columns(report, [
@@ -192,6 +197,7 @@ async function loadHistory() {
       ["held_out", "first_frame_ms"],
       ["sharing", "slow_first_frame_ms"],
     ]),
+    report,
   );
   showTotals(report);
   list(

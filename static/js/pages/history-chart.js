@@ -3,6 +3,7 @@
 import uPlot from "uplot";
 
 const HEIGHT_PX = 190;
+const POINTS_SHOWN = 40;
 
 /**
  * @typedef {object} Line
@@ -20,6 +21,8 @@ export class HistoryChart {
     this._say = say;
     /** @type {uPlot.AlignedData} */
     this._data = /** @type {uPlot.AlignedData} */ ([[], ...lines.map(() => [])]);
+    /** @type {[number, number]} */
+    this._range = [0, 1];
     this._plot = this._make();
     new ResizeObserver(() => this._plot.setSize({ width: this._widthPx, height: HEIGHT_PX })).observe(place);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
@@ -28,9 +31,13 @@ export class HistoryChart {
     });
   }
 
-  /** @param {[number[], ...(number | null)[][]]} columns  seconds of the epoch, then one for each line */
-  show(columns) {
+  /**
+   * @param {[number[], ...(number | null)[][]]} columns  seconds of the epoch, then one for each line
+   * @param {{ since_s: number, until_s: number }} range  that was asked for, also where nothing is known of its beginning
+   */
+  show(columns, { since_s, until_s }) {
     this._data = /** @type {uPlot.AlignedData} */ (columns);
+    this._range = [since_s, until_s];
     this._plot.setData(this._data);
     const newest = this._lines.map(({ label }, index) => {
       const value = (columns[index + 1] ?? []).filter((one) => one !== null).at(-1);
@@ -51,7 +58,7 @@ export class HistoryChart {
     const options = {
       width: this._widthPx,
       height: HEIGHT_PX,
-      scales: { y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.1 : 1] } },
+      scales: { x: { range: () => this._range }, y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.1 : 1] } },
       axes: [axis, { ...axis, size: 64, values: (_plot, values) => values.map((value) => this._say(value)) }],
       series: [
         {},
@@ -59,7 +66,8 @@ export class HistoryChart {
           label,
           stroke: colour(name),
           width: 2,
-          points: { show: false },
+          // A line of few points, and one with gaps around a point, is seen by its points only.
+          points: { show: (/** @type {uPlot} */ plot) => plot.data[0].length < POINTS_SHOWN },
           ...(dash && { dash }),
           ...(fills && { fill: `${colour(name).replace("rgb(", "rgba(").replace(")", ", 0.25)")}` }),
           value: (/** @type {uPlot} */ _plot, /** @type {number | null} */ value) => (value === null ? "–" : this._say(value)),
