@@ -47,6 +47,7 @@ check: install ## linters, types, purity of the cores, generated files and the b
 	@$(STAGE) "purity of the cores" $(BIN)/pytest -q tests/test_purity.py
 	@$(STAGE) "generated constants" $(BIN)/peerpool constants --check
 	@$(STAGE) "generated options" $(BIN)/peerpool options --check
+	@$(STAGE) "generated settings" $(BIN)/peerpool settings --check
 	@$(STAGE) "bundle size" $(BIN)/peerpool bundle --check-budget
 
 bundle: install ## build peerpool.js and peerpool.esm.js, and say how large they are

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -27,6 +28,14 @@ _LIMIT: Final = {"type": "integer", "minimum": 0, "maximum": inspection.ROWS_MAX
 _SEGMENT: Final = {"type": "integer", "minimum": 0, "maximum": SEGMENT_NUMBER_END - 1}
 
 
+class Asker(msgspec.Struct, frozen=True):
+    """Who asks, as the tracker sees it: address and scheme, and the tracker's time (seconds of the epoch)."""
+
+    address: str
+    scheme: str
+    at_s: float
+
+
 class Api:
     """The endpoints below /api."""
 
@@ -38,6 +47,7 @@ class Api:
     def routes(self) -> list[Route]:
         """Return the routes, each behind the token."""
         endpoints: dict[str, Callable[[Request], msgspec.Struct]] = {
+            "/api/self": self.self,
             "/api/sites": self.sites,
             "/api/swarms": self.swarms,
             "/api/swarms/{id}": self.swarm,
@@ -50,6 +60,10 @@ class Api:
             known = {parameter["name"] for parameter in parameters if parameter["in"] == "query"}
             guarded.append(Route(path, self._guarded(endpoint, known)))
         return [Route("/api/openapi.json", self.describe), *guarded]
+
+    def self(self, request: Request) -> Asker:
+        """Answer with what the tracker takes the asker to be: what proxies say of it, if they are believed."""
+        return Asker(request.client.host if request.client else "", request.scope["scheme"], time.time())
 
     def sites(self, _request: Request) -> inspection.SiteList:
         """Answer with the customers' sites."""
@@ -134,6 +148,7 @@ def _number(request: Request, name: str, end: int) -> int | None:
 def openapi() -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the API."""
     answers: dict[str, tuple[str, type[msgspec.Struct], list[dict[str, Any]]]] = {
+        "/api/self": ("Who asks, as the tracker sees it", Asker, []),
         "/api/sites": ("The customers' sites", inspection.SiteList, []),
         "/api/swarms": ("The largest swarms", inspection.SwarmList, [_query("limit", _LIMIT)]),
         "/api/swarms/{id}": ("One swarm", inspection.SwarmReport, [_path()]),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 CONSTANTS_JS: Final = Path("static/js/core/constants.js")
 OPTIONS_MD: Final = Path("docs/options.md")
+CONFIGURATION_MD: Final = Path("docs/configuration.md")
 # Connections that may wait to be accepted: a whole audience comes back within seconds after a restart.
 BACKLOG: Final = 2048
 EXIT_FAILED: Final = 1
@@ -130,6 +131,7 @@ def _add_library_commands(commands: argparse._SubParsersAction[argparse.Argument
     generated: dict[str, tuple[Path, str, Callable[[Path], str]]] = {
         "constants": (CONSTANTS_JS, "the constants for JavaScript", lambda _: render_constants()),
         "options": (OPTIONS_MD, "the page of the library's options", render_options),
+        "settings": (CONFIGURATION_MD, "the page of the tracker's settings", _render_settings),
     }
     for name, (path, what, render) in generated.items():
         command = commands.add_parser(name, help=f"render {what} (source checkouts only)")
@@ -301,6 +303,12 @@ def _embed(args: argparse.Namespace) -> int:
         check_tracker(manifest["peerpool.js"], page.tracker)
     print(FORMS[args.form](manifest, page))
     return 0
+
+
+def _render_settings(root: Path) -> str:
+    from peerpool.settings_doc import render_settings  # noqa: PLC0415
+
+    return render_settings(root)
 
 
 def _generate(args: argparse.Namespace) -> int:

@@ -38,6 +38,11 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     secret.add_argument("--secret-file", type=Path, help="a file with the secret of --turn")
     tried.set_defaults(run=_ice_check)
 
+    doctor = commands.add_parser("doctor", help="look at everything that a tracker needs, and say how to mend it")
+    doctor.add_argument("--url", default="", help="where viewers reach the tracker: https://tracker.example")
+    doctor.add_argument("--config", type=Path, help="settings file (default ./peerpool.toml if there is one)")
+    doctor.set_defaults(run=_doctor)
+
     savings = commands.add_parser("savings", help="what a CDN's log says of what was saved, beside viewers' reports")
     savings.add_argument("--log", type=Path, nargs="+", required=True, help="access logs, gzipped or not")
     savings.add_argument("--history", help="the tracker's history file (default: the settings')")
@@ -54,6 +59,18 @@ def _geoip_check(args: argparse.Namespace) -> int:
     for line in report(args.file, args.address):
         print(line)
     return 0
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from peerpool.doctor import examine  # noqa: PLC0415
+    from peerpool.settings import load_settings  # noqa: PLC0415
+
+    wrong = 0
+    for finding in examine(load_settings(args.config), args.url):
+        wrong += bool(finding.advice)
+        print("\n".join(finding.lines()), flush=True)
+    print(f"{wrong} to mend" if wrong else "nothing to mend")
+    return EXIT_FAILED if wrong else 0
 
 
 def _savings(args: argparse.Namespace) -> int:

@@ -38,7 +38,7 @@ class Prices(Struct, frozen=True, forbid_unknown_fields=True):
     """What bytes cost, in `currency`. Without any prices nothing is said of money."""
 
     currency: Annotated[str, Meta(max_length=8)] = "USD"
-    # Tiers of what the CDN sends in a month.
+    # What the CDN sends in a month.
     cdn: Annotated[list[Tier], Meta(max_length=20)] = field(default_factory=list)
     # Of what TURN servers relay, each GB once; and of tracker and TURN machines, whatever they carry.
     turn_per_gb: Price = 0.0
