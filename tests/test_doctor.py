@@ -200,9 +200,8 @@ def test_the_command_ends_with_how_much_there_is_to_mend(
     monkeypatch.setattr("peerpool.doctor._clock", lambda: next(examine(Settings())))  # whatever this machine's is
     (tmp_path / "sites.toml").write_text(SITES)
     config = tmp_path / "peerpool.toml"
-    config.write_text(
-        f'port = {free_port()}\nstun = false\nmax_connections = 50\nsites = "{tmp_path / "sites.toml"}"\n'
-    )
+    rest = f"port = {free_port()}\nstun = false\nmax_connections = 50\n"
+    config.write_text(f'{rest}sites = "{tmp_path / "sites.toml"}"\n')
     assert cli.main(["doctor", "--config", str(config)]) == 0
     assert capsys.readouterr().out.endswith("nothing to mend\n")
     config.write_text(rest)
