@@ -18,7 +18,7 @@ TRACKER_PORT ?= 8000
 ORIGIN_PORT ?= 8001
 RUNS ?= 10
 
-.PHONY: help install media demo test check bundle package bench-first-frame bench-crowd bench-goodput bench-viewer-cost \
+.PHONY: help install media demo test check bundle package release bench-first-frame bench-crowd bench-goodput bench-viewer-cost \
   bench-side-by-side bench-files bench-tracker bench-locality bench-hostile bench-watch bench-integrity-cost bench-stun bench-dashboard bench-history players nat attack sim sim-short clean
 
 help: ## this text
@@ -34,9 +34,9 @@ demo: install media ## tracker, origin and live stream; VIEWERS=4 adds viewers, 
 test: install media ## every check and every test: Python, JavaScript, browsers
 	@rm -f $(STAGE_TIMES)
 	@$(MAKE) check
-	@$(STAGE) "Python tests" $(BIN)/pytest -q tests
+	@$(STAGE) "Python tests" $(BIN)/pytest -q --durations=20 tests
 	@$(STAGE) "JavaScript tests" npm test --silent
-	@$(STAGE) "browser tests" $(BIN)/pytest -q -rP e2e
+	@$(STAGE) "browser tests" $(BIN)/pytest -q -rP --durations=40 e2e
 
 check: install ## linters, types, purity of the cores, generated files and the bundle's size
 	@$(STAGE) "ruff check" $(BIN)/ruff check .
@@ -55,6 +55,9 @@ bundle: install ## build peerpool.js and peerpool.esm.js, and say how large they
 
 package: install ## the npm package media-peerpool, as a tarball in dist
 	@$(BIN)/peerpool package
+
+release: install ## wheel, sdist and npm tarball in dist, with a bill of materials; the same bytes each time
+	@$(BIN)/peerpool release
 
 bench-first-frame: install media ## time to the first frame with and without the script, interleaved, RUNS=10 each
 	@$(BIN)/python -m bench.first_frame --runs $(RUNS)

@@ -110,7 +110,6 @@ def test_the_dashboard_says_what_the_origins_log_says(
             total, sent_bytes = await page.evaluate(SHOWN), await sent()
             return bool(total) and abs(total["cdn_bytes"] - sent_bytes) <= AGREEMENT * sent_bytes
 
-
         async def ended() -> bool:
             return all([await viewer.page.evaluate("() => demo.video.ended") for viewer in swarm.viewers])
 

@@ -68,6 +68,7 @@ def test_build_makes_every_file_and_measures_it(checkout: Path, out: Path) -> No
         "peerpool-notice.js.map", "peerpool-crypto.js", "peerpool-crypto.js.map", "peerpool-files.js",
         "peerpool-files.js.map", "peerpool-dash.js", "peerpool-dash.js.map", "peerpool-sw.js", "peerpool-sw.js.map",
         "peerpool-debug.js", "peerpool-debug.js.map", *bundle.PAGES, *bundle.COPIES,
+        bundle.NOTICES,
     }  # fmt: skip
     assert bundle.load_manifest(out) == manifest
     for name, file in manifest.items():

@@ -21,9 +21,12 @@ from typing import Final
 
 from peerpool import __version__
 from peerpool.core.errors import BundleError
+from peerpool.third_parties import NODE_MODULES, bundled_packages, notices
 
 BUNDLED: Final = Path(__file__).parent / "bundled"
 MANIFEST: Final = "manifest.json"
+# Licences of what is in the bundle and not ours.
+NOTICES: Final = "NOTICES.txt"
 BUDGET: Final = Path("static/js/bundle-budget.json")
 BUILD_TIMEOUT_S: Final = 60
 HASH_CHARS: Final = 8
@@ -79,7 +82,6 @@ PAGES: Final = {
 }
 PAGE_ARGS: Final = ["--bundle", "--minify", "--format=iife", "--target=es2022", "--log-level=warning"]
 # For those pages alone, copied as they are: each package's own build, and its licence.
-NODE_MODULES: Final = Path("node_modules")
 COPIES: Final = {
     "pages/hls.min.js": "hls.js/dist/hls.min.js",
     "pages/hls.LICENSE": "hls.js/LICENSE",
@@ -147,6 +149,7 @@ def build(root: Path, out: Path = BUNDLED) -> Manifest:
                 defines.append(f'--define:{prefix}_FILE="{file.hashed_name}"')
                 defines.append(f'--define:{prefix}_INTEGRITY="{file.integrity}"')
         _build_pages(root, esbuild, staging)
+        (staging / NOTICES).write_text("\n\n".join(notices(third_parties(root))), encoding="utf-8")
         manifest = {file.name: file for file in _measure(staging)}
         listed = {name: asdict(file) for name, file in manifest.items()}
         (staging / MANIFEST).write_text(json.dumps(listed, indent=2), encoding="utf-8")
@@ -154,6 +157,14 @@ def build(root: Path, out: Path = BUNDLED) -> Manifest:
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return manifest
+
+
+def third_parties(root: Path) -> list[Path]:
+    """Return the folders of npm packages that are in the bundle. Raises BundleError."""
+    sources = [source for source, _ in ENTRIES.values()] + list(PAGES.values())
+    arguments = [*ESBUILD_ARGS, *(arg for _, args in ENTRIES.values() for arg in args)]
+    aliases = [arg for arg in arguments if arg.startswith("--alias:")]
+    return bundled_packages(root, sources, aliases, list(COPIES.values()))
 
 
 def load_manifest(out: Path = BUNDLED) -> Manifest:

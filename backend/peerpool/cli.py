@@ -111,6 +111,10 @@ def _add_library_commands(commands: argparse._SubParsersAction[argparse.Argument
     package.add_argument("--out", type=Path, default=Path("dist"), help="folder for the tarball (default dist)")
     package.set_defaults(run=_package)
 
+    made = commands.add_parser("release", help="make wheel, sdist and npm tarball (source checkouts only)")
+    made.add_argument("--out", type=Path, default=Path("dist"), help="folder for them, emptied first (default dist)")
+    made.set_defaults(run=_release)
+
     embed = commands.add_parser(
         "embed", help="print what a page needs: the script tag with its integrity, or another form"
     )
@@ -273,6 +277,14 @@ def _package(args: argparse.Namespace) -> int:
         write_package(root, package)
         tarball = pack(package, args.out)
     print(f"{tarball.stat().st_size:>9} bytes  {tarball}")
+    return 0
+
+
+def _release(args: argparse.Namespace) -> int:
+    from peerpool.release import release  # noqa: PLC0415
+
+    for path in release(_require_checkout(), args.out):
+        print(f"{path.stat().st_size:>9} bytes  {path}")
     return 0
 
 
