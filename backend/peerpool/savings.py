@@ -12,7 +12,7 @@ from typing import BinaryIO, Final
 
 from msgspec import Struct
 
-from peerpool.core.access_log import LINE_MAX_CHARS, LogReader, Sent
+from peerpool.access_log import LINE_MAX_CHARS, LogReader, Sent
 from peerpool.core.errors import ConfigError
 from peerpool.core.figures import Money, Prices, money_of
 from peerpool.core.ledger import Sums, total

@@ -7,7 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from peerpool.core.access_log import LogReader, Sent
+from peerpool.access_log import LogReader, Sent
 
 AT_S = 1_767_323_045.0  # 2026-01-02 03:04:05 UTC
 W3C = "#Version: 1.0\n#Fields: date time x-edge-location sc-bytes c-ip cs-method cs(Host) cs-uri-stem sc-status"
