@@ -14,6 +14,7 @@ if [ "$(id -u)" -eq 0 ] && [ "$(uname)" = Linux ]; then # for viewers in network
   command -v iptables >/dev/null || missing+=(iptables)
   command -v nginx >/dev/null || missing+=(nginx-light)
   command -v caddy >/dev/null || missing+=(caddy)
+  command -v promtool >/dev/null || missing+=(prometheus)
 fi
 command -v redis-server >/dev/null || missing+=(redis-server)
 "${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)

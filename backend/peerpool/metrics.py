@@ -54,6 +54,9 @@ class TrackerCollector(Collector):
         yield members
         yield GaugeMetricFamily("peerpool_swarms", "Swarms with members", len(tracker.swarms))
         yield GaugeMetricFamily("peerpool_connections", "Open WebSockets", tracker.connection_count)
+        yield GaugeMetricFamily(
+            "peerpool_connections_max", "WebSockets that there is room for", self._hub.max_connections
+        )
         yield GaugeMetricFamily("peerpool_loop_lag_seconds", "Lateness of the last tick", self._hub.loop_lag_s)
         for name, text, value in (
             ("joins", "Members that entered a swarm", totals.joins),
