@@ -18,7 +18,7 @@ TRACKER_PORT ?= 8000
 ORIGIN_PORT ?= 8001
 RUNS ?= 10
 
-.PHONY: help install media demo test check bundle package release bench-first-frame bench-crowd bench-goodput bench-viewer-cost \
+.PHONY: help install media demo test check bundle package docs release bench-first-frame bench-crowd bench-goodput bench-viewer-cost \
   bench-side-by-side bench-files bench-tracker bench-locality bench-hostile bench-watch bench-integrity-cost bench-stun bench-dashboard bench-history players nat attack sim sim-short clean
 
 help: ## this text
@@ -55,6 +55,9 @@ bundle: install ## build peerpool.js and peerpool.esm.js, and say how large they
 
 package: install ## the npm package media-peerpool, as a tarball in dist
 	@$(BIN)/peerpool package
+
+docs: install ## these documents as a site, in build/docs
+	@$(BIN)/python -m sphinx -q -W -b html docs build/docs && echo build/docs/index.html
 
 release: install ## wheel, sdist and npm tarball in dist, with a bill of materials; the same bytes each time
 	@$(BIN)/peerpool release
