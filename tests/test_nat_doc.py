@@ -41,7 +41,7 @@ def test_its_settings_are_settings(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.skipif(shutil.which("turnserver") is None, reason="needs turnserver")
 def test_its_coturn_passes(tmp_path: Path) -> None:
-    [conf] = blocks("conf")
+    [conf] = blocks("ini")
     lines = [line for line in conf.splitlines() if not line.startswith(OF_THE_MACHINE) and line != "no-cli"]
     options = [f"--{line}" for line in lines if not line.startswith("#")]
     coturn = Coturn(tmp_path, [*options, f"--static-auth-secret={SECRET}"], denied=[])
@@ -57,5 +57,5 @@ def test_its_coturn_passes(tmp_path: Path) -> None:
 
 
 def test_the_test_bed_denies_what_it_says_is_to_be_denied() -> None:
-    [conf] = blocks("conf")
+    [conf] = blocks("ini")
     assert set(DENIED) < set(re.findall(r"denied-peer-ip=(\S+)", conf))
