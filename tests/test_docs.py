@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import subprocess
 import sys
@@ -139,7 +140,7 @@ def test_commands_in_the_documents_are_there(where: str, words: list[str]) -> No
     assert {name.partition("=")[0] for name in known} <= set(re.findall(r"--[a-z-]+", help_text)), where
 
 
-def _help(parser: object, names: list[str]) -> str | None:
+def _help(parser: argparse.ArgumentParser, names: list[str]) -> str | None:
     """Return the help of the command that `names` begin with; None where there is none."""
     text = None
     for name in names:

@@ -21,7 +21,7 @@ from peerpool.server import within
 from websockets.exceptions import ConnectionClosed
 
 from e2e.harness.raw_frames import HANDSHAKE, masked
-from tests.servers import ServerProcess, close_code, join, running_server, stuck_client
+from tests.servers import ROOT, ServerProcess, close_code, join, receive, running_server, stuck_client
 
 INVALID_DATA = 1007
 
@@ -173,3 +173,60 @@ def test_who_does_not_join_is_cut_for_others_or_told_so_in_the_end(direct: str) 
 def test_descriptors_are_kept_for_newcomers(open_files: int, room: int, unfinished: int, of_a_line: int) -> None:
     found, limits = within(open_files, Limits())
     assert (found, limits.max_unfinished, limits.max_line_unfinished) == (room, unfinished, of_a_line)
+
+
+def given_socket(listener: socket.socket, **variables: str) -> subprocess.Popen[str]:
+    """Start a tracker as systemd does one that has a socket unit (sd_listen_fds(3))."""
+    handed = f"exec 3<&{listener.fileno()}; LISTEN_PID=$$ LISTEN_FDS=1 exec {sys.executable} -m peerpool.cli serve"
+    return subprocess.Popen(
+        ["bash", "-c", handed],
+        pass_fds=[listener.fileno()],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"PEERPOOL_STUN": "false", **variables},
+    )
+
+
+def test_a_restart_on_a_socket_of_the_systems_refuses_nobody() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        base = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with given_socket(listener) as first:
+            served = ServerProcess(first, base)
+            with served.native() as client:
+                join(client, "c" * 40)
+                first.terminate()
+                assert receive(client, "restart")["reconnect_min_ms"] > 0
+                assert first.wait(15) == 0
+                # Between the two: the connection waits in the socket's queue.
+                waiting = socket.create_connection(("127.0.0.1", listener.getsockname()[1]), 5)
+                waiting.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                with given_socket(listener) as second, waiting:
+                    waiting.settimeout(20)
+                    assert waiting.recv(100).startswith(b"HTTP/1.1 200")
+                    with ServerProcess(second, base).native() as again:
+                        assert join(again, "c" * 40)["peer"]
+                    second.terminate()
+
+
+def test_the_start_says_what_is_hardly_meant_so(tmp_path: Path) -> None:
+    with running_server(admin_token="short", history=str(tmp_path / "history.db")) as running:
+        assert running.process.stdout is not None
+        said = ""
+        while "WARNING" not in said or "admin_token" not in said:
+            said += running.process.stdout.readline()
+    assert "OPEN: ANYBODY MAY JOIN" in said
+    assert f"/dashboard   (history in {tmp_path / 'history.db'})" in said
+    assert "geoip_databases" in said
+
+
+def test_logs_may_be_json_each_line_of_them() -> None:
+    with running_server(log_format="json", log_level="info") as running:
+        urllib.request.urlopen(f"{running.base}/healthz").close()
+        running.process.terminate()
+        assert running.process.stdout is not None
+        lines = [line for line in running.process.stdout.read().splitlines() if line.startswith("{")]
+    messages = [json.loads(line) for line in lines]
+    assert {"time", "level", "logger", "message"} <= messages[0].keys()
+    assert any(one["logger"] == "uvicorn.access" and "/healthz" in one["message"] for one in messages)

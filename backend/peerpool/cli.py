@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 it did not work (the text says what to do), 2 the command 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import resource
 import signal
@@ -13,7 +14,7 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +33,9 @@ OPTIONS_MD: Final = Path("docs/options.md")
 CONFIGURATION_MD: Final = Path("docs/configuration.md")
 # Connections that may wait to be accepted: a whole audience comes back within seconds after a restart.
 BACKLOG: Final = 2048
+# SD_LISTEN_FDS_START.
+FIRST_GIVEN_FILE: Final = 3
+ADMIN_TOKEN_CHARS: Final = 16
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 
@@ -177,7 +181,11 @@ def _serve(args: argparse.Namespace) -> int:
     print(f"  tracker   {base.replace('http', 'ws', 1)}/signal   (WebTorrent clients: /announce)")
     print(f"  stun      {_stun_summary(stun)}")
     print(f"  capacity  {hub.max_connections} WebSockets ({open_files} open files allowed)")
-    print(f"  access    {_access(settings, hub.tracker.gate)}", flush=True)
+    print(f"  access    {_access(settings, hub.tracker.gate)}")
+    print(f"  dashboard {_dashboard(settings, base)}")
+    for warning in _warnings(settings, hub.max_connections):
+        print(f"  WARNING   {warning}")
+    sys.stdout.flush()
     server.run(sockets=[listener])
     return 0 if server.started else EXIT_FAILED
 
@@ -197,6 +205,22 @@ def _access(settings: Settings, gate: Gate | None) -> str:
     return f"{len(gate.accounts)} sites of {settings.sites}; /announce is {torrents}"
 
 
+def _dashboard(settings: Settings, base: str) -> str:
+    if not settings.admin_token:
+        return "off (set admin_token: docs/dashboard.md)"
+    return f"{base}/dashboard   (history in {settings.history or 'memory: it ends with this process'})"
+
+
+def _warnings(settings: Settings, room: int) -> Iterator[str]:
+    """Yield what works as it is, and is hardly meant so. `peerpool doctor` looks closer."""
+    if room < settings.max_connections:
+        yield f"room for {room} of {settings.max_connections} WebSockets: raise the limit of open files (ulimit -n)"
+    if not settings.geoip_databases and not settings.site_map:
+        yield "nobody's provider or place is known: name geoip_databases (docs/operations.md)"
+    if 0 < len(settings.admin_token) < ADMIN_TOKEN_CHARS:
+        yield f"admin_token is shorter than {ADMIN_TOKEN_CHARS} characters: it can be guessed"
+
+
 def _token(args: argparse.Namespace) -> int:
     from peerpool.auth import make_token  # noqa: PLC0415
     from peerpool.sites_file import find_site, read_sites  # noqa: PLC0415
@@ -207,7 +231,13 @@ def _token(args: argparse.Namespace) -> int:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket: from the summary on, who connects waits and is not refused. Raises ListenError."""
+    """Return a listening socket: from the summary on, who connects waits and is not refused. Raises ListenError.
+
+    Where the system has opened one for us (sd_listen_fds(3), deploy/peerpool.socket), it is that: it stays open while
+    we are restarted, and who connects meanwhile waits.
+    """
+    if os.environ.pop("LISTEN_PID", "") == str(os.getpid()) and int(os.environ.pop("LISTEN_FDS", "0")) > 0:
+        return socket.socket(fileno=FIRST_GIVEN_FILE)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)

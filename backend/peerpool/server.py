@@ -15,6 +15,7 @@ from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.config import LOGGING_CONFIG
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
@@ -22,6 +23,7 @@ from websockets.http11 import Request
 from peerpool.core.limits import Limits
 from peerpool.doorway import Doorway, guarded
 from peerpool.forwarded import TrustedProxies
+from peerpool.logs import json_log_config
 from peerpool.outbox import SEND_BUFFER_BYTES
 from peerpool.protocols.webtorrent import MAX_FRAME_BYTES
 from peerpool.settings import Settings
@@ -138,6 +140,7 @@ def make_server(app: Starlette, settings: Settings, hub: Hub, limits: Limits | N
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
         forwarded_allow_ips=settings.forwarded_allow_ips,
         log_level=settings.log_level,
+        log_config=json_log_config(settings.log_level) if settings.log_format == "json" else LOGGING_CONFIG,
         access_log=settings.log_level in ("info", "debug"),
         server_header=False,
     )

@@ -135,6 +135,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     prices: Prices = field(default_factory=Prices)
     # critical, error, warning, info or debug.
     log_level: Annotated[str, Meta(pattern=r"^(critical|error|warning|info|debug)\Z")] = "warning"
+    # text, or json: one object a line on standard error, for who collects logs.
+    log_format: Literal["text", "json"] = "text"
     # Seconds within which open connections must have ended after SIGTERM.
     shutdown_timeout_s: Annotated[int, Meta(ge=1, le=60)] = 3
 
