@@ -33,12 +33,13 @@ from peerpool.core.seats import Group
 from peerpool.core.swarm import Family
 from peerpool.core.tracker import Tracker
 from peerpool.dashboard import Dashboard
-from peerpool.history import DAY_S, MINUTE_S, History
+from peerpool.history import DAY_S, MINUTE_S
 from peerpool.pages import Pages
 from peerpool.randomness import TrackerRandom
 from peerpool.recorder import Recorder
 from peerpool.settings import Settings
 from peerpool.signalling import Hub
+from peerpool.sqlite_history import SqliteHistory
 from starlette.applications import Starlette
 
 from bench.locality import Internet
@@ -103,7 +104,7 @@ def everybody_reports(hub: Hub, connections: Sequence[int]) -> float:
     return (time.perf_counter() - began_s) / len(connections) * 1e6
 
 
-def fill(plan: Plan, history: History, now_s: int) -> float:
+def fill(plan: Plan, history: SqliteHistory, now_s: int) -> float:
     """Write a year as a tracker would, a minute at a time; return how long one write took, in ms."""
     keys = [LedgerKey("", f"{number:040x}", Group.SHARING) for number in range(plan.contents)]
     rng = random.Random(2)
@@ -161,7 +162,7 @@ async def measure(plan: Plan, folder: Path) -> Result:
     limits = Limits(max_swarms=10**6, max_swarm_members=10**6)
     hub = Hub(Tracker(TrackerRandom(), limits), 10**6)
     now_s = int(time.time()) // MINUTE_S * MINUTE_S
-    history = History(str(folder / "history.db"), plan.history_mb * 10**6)
+    history = SqliteHistory(str(folder / "history.db"), plan.history_mb * 10**6)
     add_ms = fill(plan, history, now_s)
     history.sweep(now_s)
     steps = {

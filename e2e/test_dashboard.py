@@ -37,6 +37,7 @@ SERIOUS = """async () => {
 WATCH_POLICY = """window.policyViolations = [];
 document.addEventListener("securitypolicyviolation", (event) =>
   policyViolations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`));"""
+SHADOWS = "() => [...document.querySelectorAll('*')].filter(({ shadowRoot }) => shadowRoot).length"
 SHOWN = "() => { const { history: then } = window.dashboard ?? {}; return then?.total ?? null; }"
 
 
@@ -131,7 +132,9 @@ def test_the_dashboard_says_what_the_origins_log_says(
     run(scenario())
 
 
-def test_the_demo_page_has_no_serious_barrier(run: Run, browsers: Browsers, watched: Bed) -> None:
+def test_the_demo_page_and_what_the_script_shows_have_no_serious_barrier(
+    run: Run, browsers: Browsers, watched: Bed
+) -> None:
     async def scenario() -> None:
         context = await browsers.new_context("chromium", bypass_csp=True)
         page = await context.new_page()
@@ -141,6 +144,14 @@ def test_the_demo_page_has_no_serious_barrier(run: Run, browsers: Browsers, watc
             return bool(await page.evaluate("() => demo.video.currentTime > 0"))
 
         await wait_until(plays, 20, "the demo plays")
+        assert await serious_violations(page) == []
+        # What the script itself may put on any page.
+        await page.evaluate("() => { PeerPool.debug(); PeerPool.notice({ reopen: true }); }")
+
+        async def shown() -> bool:
+            return int(await page.evaluate(SHADOWS)) == 2
+
+        await wait_until(shown, 10, "overlay and notice are there")
         assert await serious_violations(page) == []
 
     run(scenario())

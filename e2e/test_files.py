@@ -31,6 +31,11 @@ SEEK_S = 45
 CANCELLED = {
     "Failed to load \u2018\u2019. A ServiceWorker intercepted the request and encountered an unexpected error."
 }
+# The script gives the element its source when the worker knows of it: what was asked to play before is not any more.
+BEGIN = """() => {
+  const video = document.querySelector("video");
+  return video.readyState > 0 && video.play().then(() => true, () => false);
+}"""
 PLAYS = "() => { const v = document.querySelector('video'); return v.currentTime > %s && !v.seeking && !v.error; }"
 
 
@@ -105,7 +110,11 @@ async def open_movie(browsers: Browsers, browser: BrowserName, site: PageServer)
     # What a media element waits for may keep a page from being "loaded"; that it plays is waited for below.
     await viewer.page.reload(wait_until="domcontentloaded")
     viewer.problems.clear()  # Firefox complains of the first visit's requests, which the reload broke off
-    await viewer.page.evaluate("() => document.querySelector('video').play()")
+
+    async def begun() -> bool:
+        return bool(await viewer.page.evaluate(BEGIN))
+
+    await wait_until(begun, 30, "the video begins")
     return viewer
 
 

@@ -16,7 +16,7 @@ import pytest
 from peerpool.core.identity import content_id
 from peerpool.core.ledger import LedgerKey, Sums
 from peerpool.core.seats import Group
-from peerpool.history import History
+from peerpool.sqlite_history import SqliteHistory
 
 from tests.servers import ServerProcess, join, running_server, send
 
@@ -44,7 +44,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """Serve two sites, one watched and one all held out, with a history of an hour ago."""
     folder: Path = tmp_path_factory.mktemp("dashboard")
     (folder / "sites.toml").write_text(SITES)
-    history = History(str(folder / "history.db"), 10**9)
+    history = SqliteHistory(str(folder / "history.db"), 10**9)
     key = LedgerKey("news", "c" * 32, Group.SHARING)
     then = int(time.time()) - 3_000
     for minute in range(10):

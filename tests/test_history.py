@@ -13,7 +13,8 @@ import pytest
 from peerpool.core.errors import ConfigError
 from peerpool.core.ledger import OTHERS, LedgerKey, Sums
 from peerpool.core.seats import Group
-from peerpool.history import DAY_S, HOUR_S, KEPT_S, MIGRATIONS, MINUTE_S, History, Scope
+from peerpool.history import DAY_S, HOUR_S, KEPT_S, MINUTE_S, Scope
+from peerpool.sqlite_history import MIGRATIONS, SqliteHistory
 
 NOW_S = 1_700_000_000 - 1_700_000_000 % DAY_S
 KEY = LedgerKey("s", "c" * 32, Group.SHARING)
@@ -23,15 +24,15 @@ KILLS = int(os.environ.get("KILLS", "10"))  # `make bench-history` does 50
 
 
 @pytest.fixture
-def history(tmp_path: Path) -> History:
-    return History(str(tmp_path / "of" / "history.db"), MAX_BYTES)
+def history(tmp_path: Path) -> SqliteHistory:
+    return SqliteHistory(str(tmp_path / "of" / "history.db"), MAX_BYTES)
 
 
 def last(length_s: int) -> Scope:
     return Scope(NOW_S - length_s, NOW_S)
 
 
-def test_what_was_added_is_there_at_every_resolution(history: History) -> None:
+def test_what_was_added_is_there_at_every_resolution(history: SqliteHistory) -> None:
     for minute in range(90):
         at_s = NOW_S - 90 * MINUTE_S + minute * MINUTE_S
         history.add(at_s + 10, {KEY: Sums(viewer_ms=1, cdn_bytes=5)})
@@ -44,7 +45,7 @@ def test_what_was_added_is_there_at_every_resolution(history: History) -> None:
         assert sum(point.sums.stalls for point in points if point.group is Group.HOLDOUT) == 90
 
 
-def test_a_scope_may_be_a_site_or_a_content(history: History) -> None:
+def test_a_scope_may_be_a_site_or_a_content(history: SqliteHistory) -> None:
     other = LedgerKey("t", KEY.content, Group.SHARING)
     history.add(NOW_S - 60, {KEY: Sums(joins=1), other: Sums(joins=2), other._replace(content="d"): Sums(joins=4)})
 
@@ -59,7 +60,7 @@ def test_a_scope_may_be_a_site_or_a_content(history: History) -> None:
     assert joins(everything._replace(since_s=NOW_S, until_s=NOW_S + HOUR_S)) == 0
 
 
-def test_contents_come_with_their_names_the_most_watched_first(history: History) -> None:
+def test_contents_come_with_their_names_the_most_watched_first(history: SqliteHistory) -> None:
     small = KEY._replace(content="d" * 32)
     history.add(NOW_S - 120, {KEY: Sums(viewer_ms=9), small: Sums(viewer_ms=1)}, {KEY.content: "a film"})
     history.add(NOW_S - 60, {KEY: Sums(viewer_ms=9), HELD_OUT: Sums(viewer_ms=5)}, {})
@@ -71,7 +72,7 @@ def test_contents_come_with_their_names_the_most_watched_first(history: History)
     ]
 
 
-def test_events_are_summed_by_name(history: History) -> None:
+def test_events_are_summed_by_name(history: SqliteHistory) -> None:
     history.add(NOW_S - 120, {}, {}, {("s", "refused:full"): 2, ("t", "refused:full"): 1, ("", "bans"): 1})
     history.add(NOW_S - 60, {}, {}, {("s", "refused:full"): 3})
     assert history.events(last(HOUR_S), NOW_S) == {"bans": 1, "refused:full": 6}
@@ -79,11 +80,11 @@ def test_events_are_summed_by_name(history: History) -> None:
 
 
 def test_a_year_of_minutes_keeps_its_resolutions_and_no_more(tmp_path: Path) -> None:
-    history = History(str(tmp_path / "year.db"), MAX_BYTES)
+    history = SqliteHistory(str(tmp_path / "year.db"), MAX_BYTES)
     for hour in range(366 * 24):
         history.add(NOW_S - 366 * DAY_S + hour * HOUR_S, {KEY: Sums(viewer_ms=1)})
     history.sweep(NOW_S)
-    db = sqlite3.connect(history.path)
+    db = sqlite3.connect(history.name)
     for span_s, kept_s in KEPT_S.items():
         oldest_s, steps = db.execute("SELECT MIN(at_s), COUNT(*) FROM sums WHERE span_s = ?", (span_s,)).fetchone()
         assert oldest_s >= NOW_S - max(kept_s, span_s)
@@ -93,7 +94,7 @@ def test_a_year_of_minutes_keeps_its_resolutions_and_no_more(tmp_path: Path) -> 
 
 
 def test_a_file_that_is_too_large_loses_the_oldest_of_the_finest_first(tmp_path: Path) -> None:
-    history = History(str(tmp_path / "small.db"), 160 * 1024)
+    history = SqliteHistory(str(tmp_path / "small.db"), 160 * 1024)
     contents = [KEY._replace(content=f"{index:032x}") for index in range(20)]
     for minute in range(240):
         history.add(NOW_S + minute * MINUTE_S, {key: Sums(viewer_ms=1, cdn_bytes=2**40) for key in contents})
@@ -111,8 +112,8 @@ WRITER = """
 import sys
 from peerpool.core.ledger import LedgerKey, Sums
 from peerpool.core.seats import Group
-from peerpool.history import History
-history = History(sys.argv[1], 2**30)
+from peerpool.sqlite_history import SqliteHistory
+history = SqliteHistory(sys.argv[1], 2**30)
 key = LedgerKey("s", "c", Group.SHARING)
 at_s = int(sys.argv[2])
 while True:
@@ -151,20 +152,20 @@ def test_a_writer_that_is_killed_loses_nothing_it_had_written_and_counts_nothing
 def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("this is no database, and long enough to be looked at" * 20)
     with pytest.raises(ConfigError, match=r"text\.db cannot be used"):
-        History(str(tmp_path / "text.db"), MAX_BYTES)
+        SqliteHistory(str(tmp_path / "text.db"), MAX_BYTES)
 
 
 def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     path = str(tmp_path / "newer.db")
-    History(path, MAX_BYTES).close()
+    SqliteHistory(path, MAX_BYTES).close()
     db = sqlite3.connect(path)
     db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     db.close()
     with pytest.raises(ConfigError, match="newer version"):
-        History(path, MAX_BYTES)
+        SqliteHistory(path, MAX_BYTES)
 
 
-def test_what_cannot_be_written_is_an_os_error_and_leaves_nothing_behind(history: History) -> None:
+def test_what_cannot_be_written_is_an_os_error_and_leaves_nothing_behind(history: SqliteHistory) -> None:
     history._db.execute("PRAGMA query_only = 1")
     with pytest.raises(OSError, match="cannot be written"):
         history.add(NOW_S - 60, {KEY: Sums(joins=1)})

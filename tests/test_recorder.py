@@ -14,10 +14,11 @@ from peerpool.core.limits import Limits
 from peerpool.core.overview import CONTENTS_KEPT
 from peerpool.core.swarm import Family
 from peerpool.core.tracker import Tracker
-from peerpool.history import MEMORY, History, Scope
+from peerpool.history import MEMORY, Scope
 from peerpool.randomness import TrackerRandom
 from peerpool.recorder import TAKE_INTERVAL_S, WINDOW_TAKINGS, Recorder
 from peerpool.signalling import Hub
+from peerpool.sqlite_history import SqliteHistory
 
 AT_S = 1_700_000_000
 EVER = Scope(0, 2 * AT_S)
@@ -26,7 +27,7 @@ EVER = Scope(0, 2 * AT_S)
 class World:
     """A hub and its recorder, whose clock stands until it is moved."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: SqliteHistory) -> None:
         self.now = 100.0
         self.hub = Hub(Tracker(TrackerRandom(), Limits()), 1_000, clock=lambda: self.now)
         self.recorder = Recorder(self.hub, history, clock=lambda: AT_S + self.now)
@@ -49,7 +50,7 @@ class World:
 
 @pytest.fixture
 def world() -> World:
-    return World(History(MEMORY, 10**9))
+    return World(SqliteHistory(MEMORY, 10**9))
 
 
 def test_what_is_now_is_of_the_last_minute(world: World) -> None:
@@ -107,7 +108,7 @@ def test_many_contents_are_the_largest_and_the_rest(world: World) -> None:
 
 
 def test_what_cannot_be_written_is_kept_and_written_later(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    history = History(str(tmp_path / "history.db"), 10**9)
+    history = SqliteHistory(str(tmp_path / "history.db"), 10**9)
     world = World(history)
     world.join("a film")
     world.take()
@@ -136,8 +137,8 @@ def test_a_recorder_that_is_ended_writes_what_it_has(tmp_path: Path) -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    asyncio.run(scenario(World(History(path, 10**9))))
-    assert sum(point.sums.far_bytes for point in History(path, 10**9).series(EVER, AT_S)) == 5
+    asyncio.run(scenario(World(SqliteHistory(path, 10**9))))
+    assert sum(point.sums.far_bytes for point in SqliteHistory(path, 10**9).series(EVER, AT_S)) == 5
 
 
 def test_whoever_waits_for_news_is_told(world: World) -> None:

@@ -15,8 +15,8 @@ from peerpool.core.errors import ConfigError
 from peerpool.core.figures import Prices, Tier
 from peerpool.core.ledger import OTHERS, LedgerKey, Sums
 from peerpool.core.seats import Group
-from peerpool.history import History
 from peerpool.savings import compare, read_logs, render
+from peerpool.sqlite_history import SqliteHistory
 
 NOW_S = int(time.time()) // 60 * 60
 BEGUN_S = NOW_S - 1_200
@@ -41,7 +41,7 @@ def log(tmp_path: Path) -> Path:
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
     path = tmp_path / "history.db"
-    history = History(str(path), 10**9)
+    history = SqliteHistory(str(path), 10**9)
     for n in range(10):
         rows = {KEY: Sums(cdn_bytes=98 * 10**7, far_bytes=3 * 10**9)}
         history.add(BEGUN_S + 60 * n + 5, rows)
@@ -51,7 +51,7 @@ def database(tmp_path: Path) -> Path:
 
 
 def test_the_log_is_set_beside_what_was_reported_in_its_time(log: Path, database: Path) -> None:
-    history = History(str(database), 10**9)
+    history = SqliteHistory(str(database), 10**9)
     totals = read_logs([log], None, lambda _: None)
     savings = compare(totals, history, NOW_S, Prices("EUR", [Tier(0.1)]))
     assert (savings.log_bytes, savings.other_bytes, savings.answers, savings.unread_lines) == (10**10, 10_000, 20, 1)
@@ -67,7 +67,7 @@ def test_the_log_is_set_beside_what_was_reported_in_its_time(log: Path, database
 
 
 def test_bytes_of_the_holdout_are_the_cdns_too(log: Path, database: Path) -> None:
-    history = History(str(database), 10**9)
+    history = SqliteHistory(str(database), 10**9)
     history.add(BEGUN_S + 60, {LedgerKey("", OTHERS, Group.HOLDOUT): Sums(cdn_bytes=2 * 10**8)})
     savings = compare(read_logs([log], None, lambda _: None), history, NOW_S, Prices())
     assert savings.difference == pytest.approx(0)
@@ -78,14 +78,14 @@ def test_a_difference_is_explained(log: Path, database: Path, tmp_path: Path) ->
     more, less = tmp_path / "more.log", tmp_path / "less.log"
     more.write_text(log.read_text() * 2)
     less.write_text("".join(log.read_text().splitlines(keepends=True)[::2]))
-    history = History(str(database), 10**9)
+    history = SqliteHistory(str(database), 10**9)
 
     def said(path: Path) -> str:
         return "\n".join(render(compare(read_logs([path], None, lambda _: None), history, NOW_S, Prices())))
 
     assert "sent more than viewers reported" in said(more)
     assert "reported more than the CDN sent" in said(less)
-    empty = History(":memory:", 10**9)
+    empty = SqliteHistory(":memory:", 10**9)
     assert "Viewers reported nothing" in "\n".join(
         render(compare(read_logs([log], None, lambda _: None), empty, NOW_S, Prices()))
     )
@@ -108,7 +108,9 @@ def test_what_is_no_log_is_named(tmp_path: Path, log: Path) -> None:
         with pytest.raises(ConfigError, match=problem):
             read_logs([tmp_path / name], None, lambda _: None)
     with pytest.raises(ConfigError, match="no answer with media"):
-        compare(read_logs([log], re.compile("nothing"), lambda _: None), History(":memory:", 10**9), NOW_S, Prices())
+        compare(
+            read_logs([log], re.compile("nothing"), lambda _: None), SqliteHistory(":memory:", 10**9), NOW_S, Prices()
+        )
 
 
 def test_the_command_says_it_in_words_and_in_json(

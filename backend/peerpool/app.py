@@ -30,7 +30,7 @@ from peerpool.core.sites import Site
 from peerpool.core.tracker import Tracker
 from peerpool.dashboard import Dashboard
 from peerpool.geoip import Locator
-from peerpool.history import MEMORY, History
+from peerpool.histories import open_history
 from peerpool.keys import SigningKey, new_key, read_keys
 from peerpool.metrics import Metrics
 from peerpool.pages import Pages
@@ -65,7 +65,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     """Return the application. Raises ConfigError, KeyFileError.
 
     `app.state.hub` is its hub, for the server that drains it; `app.state.stun` its STUN server or None, for who wants
-    to know at once whether its ports are free.
+    to know at once whether its ports are free; `app.state.history` what the dashboard's figures are kept in.
     """
     settings = settings or load_settings()
     limits = Limits(cluster_min=settings.cluster_min, max_site_connections=settings.max_connections_per_address)
@@ -101,8 +101,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     pages = Pages(settings)
     metrics = Metrics(hub, bus, watcher, stun)
     access = Access(settings.admin_token, gate)
-    recorder = Recorder(hub, History(settings.history or MEMORY, settings.history_max_mb * MB))
-    dashboard = Dashboard(recorder, access, pages, settings.prices)
+    recorder = Recorder(hub, open_history(settings.history, settings.history_max_mb * MB))
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -141,7 +140,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
             Route("/metrics", metrics.serve_prometheus),
             Route("/stats", metrics.serve_stats),
             *Api(tracker, access).routes(),
-            *dashboard.routes(),
+            *Dashboard(recorder, access, pages, settings.prices).routes(),
             *(RecordEndpoint(watcher).routes() if watcher is not None else ()),
             *(Route(path, assets.serve) for path in ASSET_PATHS),
         ],
@@ -150,6 +149,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     )
     app.state.hub = hub
     app.state.stun = stun
+    app.state.history = recorder.history
     return app
 
 

@@ -182,7 +182,7 @@ def _serve(args: argparse.Namespace) -> int:
     print(f"  stun      {_stun_summary(stun)}")
     print(f"  capacity  {hub.max_connections} WebSockets ({open_files} open files allowed)")
     print(f"  access    {_access(settings, hub.tracker.gate)}")
-    print(f"  dashboard {_dashboard(settings, base)}")
+    print(f"  dashboard {_dashboard(settings, base, app.state.history.name, is_lasting=app.state.history.is_lasting)}")
     for warning in _warnings(settings, hub.max_connections):
         print(f"  WARNING   {warning}")
     sys.stdout.flush()
@@ -205,10 +205,10 @@ def _access(settings: Settings, gate: Gate | None) -> str:
     return f"{len(gate.accounts)} sites of {settings.sites}; /announce is {torrents}"
 
 
-def _dashboard(settings: Settings, base: str) -> str:
+def _dashboard(settings: Settings, base: str, where: str, *, is_lasting: bool) -> str:
     if not settings.admin_token:
         return "off (set admin_token: docs/dashboard.md)"
-    return f"{base}/dashboard   (history in {settings.history or 'memory: it ends with this process'})"
+    return f"{base}/dashboard   (history in {where if is_lasting else 'memory: it ends with this process'})"
 
 
 def _warnings(settings: Settings, room: int) -> Iterator[str]:

@@ -22,11 +22,12 @@ import maxminddb
 
 from peerpool.core.errors import ConfigError, OurError
 from peerpool.core.limits import Limits
-from peerpool.history import MEMORY, History
+from peerpool.histories import open_history
 from peerpool.ice_advice import Finding
 from peerpool.server import within
 from peerpool.settings import Settings
 from peerpool.sites_file import read_sites
+from peerpool.sqlite_history import SqliteHistory
 
 TIMEOUT_S: Final = 5.0
 TOKEN_CHARS_MIN: Final = 16
@@ -99,16 +100,16 @@ def _files(settings: Settings) -> Findings:
         yield Finding("no `history`: what was is forgotten when the tracker ends (docs/dashboard.md)")
         return
     try:
-        history = History(settings.history, settings.history_max_mb * 10**6)
+        history = open_history(settings.history, settings.history_max_mb * 10**6)
         size_mb = history.size_bytes() / 1e6
         history.close()
-        yield Finding(f"history: {settings.history}, {size_mb:.1f} of {settings.history_max_mb} MB")
+        yield Finding(f"history: {history.name}, {size_mb:.1f} of {settings.history_max_mb} MB")
     except (ConfigError, OSError) as error:
         yield Finding(
             f"{error}", "the tracker's user needs to write to its folder, too (two more files are made there)"
         )
         return
-    if settings.history != MEMORY:
+    if isinstance(history, SqliteHistory) and history.is_lasting:
         free_mb = shutil.disk_usage(Path(settings.history).parent).free / 1e6
         if free_mb < settings.history_max_mb:
             advice = "make room, or lower `history_max_mb`"

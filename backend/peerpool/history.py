@@ -1,21 +1,18 @@
-"""The history: sums of each content by minute, hour and day, in one SQLite file.
+"""The history: sums of each content by minute, hour and day, in a database.
 
 Each write adds the same sums to their minute, their hour and their day in one transaction: a process that is killed
-loses what it had not written yet, and nothing is counted twice or rolled up late. What is older than its resolution is
-kept for goes; so does the oldest where the file would be larger than it may be. Methods block, and may be called from
-any thread.
+loses what it had not written yet, and nothing is counted twice or rolled up late (docs/adr/0023). What is older than
+its resolution is kept for goes. Statements are those that SQLite and PostgreSQL both take; what differs is in
+`sqlite_history.py` and `postgres_history.py`. Methods block, and may be called from any thread.
 """
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
-import threading
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Final, NamedTuple
 
-from peerpool.core.errors import ConfigError
 from peerpool.core.ledger import COLUMNS, LedgerKey, Sums
 from peerpool.core.seats import Group
 
@@ -30,38 +27,21 @@ KEPT_S: Final = {MINUTE_S: 3 * DAY_S, HOUR_S: 62 * DAY_S, DAY_S: 3 * 366 * DAY_S
 POINTS_MAX: Final = 800
 CONTENTS_MAX: Final = 500
 SWEEP_INTERVAL_S: Final = 600
-# Of the size that the file may have, so much is left when the oldest was removed: not one row at a time.
-SWEPT_PART: Final = 0.9
-# Steps of one resolution that go at once when the file is too large.
-SWEEP_STEPS: Final = 60
-BUSY_TIMEOUT_S: Final = 10.0
-# The write-ahead log is cut to this size when it was written back; until then it holds about a thousand pages.
-LOG_BYTES: Final = 4 * 1024 * 1024
+FORMAT: Final = 1
 
-# Each entry makes a file of the version before it one of its own. Released ones are never changed.
-MIGRATIONS: Final = (
-    (
-        "CREATE TABLE contents (id INTEGER PRIMARY KEY, site TEXT NOT NULL, content TEXT NOT NULL,"
-        " name TEXT NOT NULL DEFAULT '', UNIQUE (site, content))",
-        "CREATE TABLE sums (span_s INTEGER NOT NULL, at_s INTEGER NOT NULL, content_id INTEGER NOT NULL,"
-        f" held_out INTEGER NOT NULL, {', '.join(f'{name} INTEGER NOT NULL' for name in COLUMNS)},"
-        " PRIMARY KEY (span_s, at_s, content_id, held_out)) WITHOUT ROWID",
-        "CREATE TABLE events (span_s INTEGER NOT NULL, at_s INTEGER NOT NULL, site TEXT NOT NULL, name TEXT NOT NULL,"
-        " count INTEGER NOT NULL, PRIMARY KEY (span_s, at_s, site, name)) WITHOUT ROWID",
-    ),
-)
 _NAMES: Final = ", ".join(COLUMNS)
 _ADD: Final = (
     f"INSERT INTO sums (span_s, at_s, content_id, held_out, {_NAMES}) VALUES (?, ?, ?, ?{', ?' * len(COLUMNS)})"
-    f" ON CONFLICT DO UPDATE SET {', '.join(f'{name} = {name} + excluded.{name}' for name in COLUMNS)}"
+    " ON CONFLICT (span_s, at_s, content_id, held_out)"
+    f" DO UPDATE SET {', '.join(f'{name} = sums.{name} + excluded.{name}' for name in COLUMNS)}"
 )
 _ADD_EVENT: Final = (
     "INSERT INTO events (span_s, at_s, site, name, count) VALUES (?, ?, ?, ?, ?)"
-    " ON CONFLICT DO UPDATE SET count = count + excluded.count"
+    " ON CONFLICT (span_s, at_s, site, name) DO UPDATE SET count = events.count + excluded.count"
 )
 _ADD_CONTENT: Final = (
-    "INSERT INTO contents (site, content, name) VALUES (?, ?, ?)"
-    " ON CONFLICT DO UPDATE SET name = CASE WHEN excluded.name = '' THEN name ELSE excluded.name END RETURNING id"
+    "INSERT INTO contents (site, content, name) VALUES (?, ?, ?) ON CONFLICT (site, content) DO UPDATE"
+    " SET name = CASE WHEN excluded.name = '' THEN contents.name ELSE excluded.name END RETURNING id"
 )
 _SUMMED: Final = ", ".join(f"SUM({name})" for name in COLUMNS)
 
@@ -100,27 +80,42 @@ class ContentTotal(NamedTuple):
     sums: Sums
 
 
-class History:
-    """One file."""
+class History(ABC):
+    """One database. `name` is what may be shown of where it is."""
 
-    def __init__(self, path: str, max_bytes: int) -> None:
-        """Open the file, which is made if it is not there; MEMORY is none. Raises ConfigError."""
-        self.path = path
-        self._max_bytes = max_bytes
-        self._lock = threading.Lock()
+    name: str
+
+    def __init__(self) -> None:
         self._ids: dict[tuple[str, str], int] = {}
         self._swept_s = 0
-        try:
-            self._db = _opened(path)
-            with self._transaction():
-                self._migrate()
-        except sqlite3.Error as error:
-            raise ConfigError(f"history: {path} cannot be used: {error}") from None
 
+    @property
+    def is_lasting(self) -> bool:
+        """Whether it outlives the process."""
+        return self.name != MEMORY
+
+    @abstractmethod
     def close(self) -> None:
-        """Write the log back and let go of the file."""
-        with self._lock:
-            self._db.close()
+        """Let go of the database."""
+
+    @abstractmethod
+    def size_bytes(self) -> int:
+        """Return how large it is."""
+
+    @abstractmethod
+    def _transaction(self) -> AbstractContextManager[None]:
+        """All of what is executed within, or nothing of it. Raises OSError where it cannot be done."""
+
+    @abstractmethod
+    def _execute(self, statement: str, values: Sequence[object] = ()) -> list[Any]:
+        """Execute a statement with `?` for each value, and return its rows. Raises OSError."""
+
+    @abstractmethod
+    def _execute_many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
+        """Execute a statement for each row. Raises OSError."""
+
+    def _shrink(self) -> None:  # noqa: B027 - not every database is bounded here
+        """Remove the oldest where it is larger than it may be: nothing, where nobody bounds it."""
 
     def add(
         self,
@@ -135,137 +130,100 @@ class History:
         """
         try:
             with self._transaction():
-                for key, one in sums.items():
-                    values = [getattr(one, name) for name in COLUMNS]
-                    if any(values):
-                        content_id = self._content_id(key, (names or {}).get(key.content, ""))
-                        is_held_out = key.group is Group.HOLDOUT
-                        rows = [(span_s, at_s - at_s % span_s, content_id, is_held_out, *values) for span_s in KEPT_S]
-                        self._db.executemany(_ADD, rows)
-                for (site, name), count in (events or {}).items():
-                    rows_of_event = [(span_s, at_s - at_s % span_s, site, name, count) for span_s in KEPT_S]
-                    self._db.executemany(_ADD_EVENT, rows_of_event)
-            if at_s >= self._swept_s + SWEEP_INTERVAL_S:
-                self._swept_s = at_s
-                self.sweep(at_s)
-        except sqlite3.Error as error:
+                # In one order, so that two nodes do not wait for each other.
+                for key in sorted(sums, key=lambda key: (key.site, key.content, key.group.value)):
+                    self._add_sums(at_s, key, sums[key], (names or {}).get(key.content, ""))
+                for (site, name), count in sorted((events or {}).items()):
+                    rows = [(span_s, at_s - at_s % span_s, site, name, count) for span_s in KEPT_S]
+                    self._execute_many(_ADD_EVENT, rows)
+        except OSError:
             self._ids.clear()  # some may have been of what was undone
-            raise OSError(f"history: {self.path} cannot be written: {error}") from error
+            raise
+
+    def sweep_in_time(self, now_s: int) -> None:
+        """Sweep, unless it was done a while ago. Raises OSError."""
+        if now_s >= self._swept_s + SWEEP_INTERVAL_S:
+            self._swept_s = now_s
+            self.sweep(now_s)
 
     def series(self, scope: Scope, now_s: int) -> list[Point]:
         """Return the sums of each step that has any, in order, of each group."""
         where, values = _where(scope, scope.span_s(now_s))
-        sql = (
+        statement = (
             f"SELECT at_s, held_out, {_SUMMED} FROM sums JOIN contents ON contents.id = content_id"
             f" WHERE {where} GROUP BY at_s, held_out ORDER BY at_s, held_out"
         )
-        return [Point(at_s, _group(held_out), Sums(*counts)) for at_s, held_out, *counts in self._read(sql, values)]
+        rows = self._execute(statement, values)
+        return [Point(at_s, _group(held_out), _sums(counts)) for at_s, held_out, *counts in rows]
 
     def contents(self, scope: Scope, now_s: int) -> list[ContentTotal]:
         """Return the contents that were watched most, at most CONTENTS_MAX rows."""
         where, values = _where(scope, scope.span_s(now_s))
-        sql = (
+        statement = (
             f"SELECT site, content, name, held_out, {_SUMMED} FROM sums"
-            f" JOIN contents ON contents.id = content_id WHERE {where} GROUP BY content_id, held_out"
-            f" ORDER BY SUM(viewer_ms) DESC LIMIT {CONTENTS_MAX}"
+            f" JOIN contents ON contents.id = content_id WHERE {where} GROUP BY site, content, name, held_out"
+            f" ORDER BY SUM(viewer_ms) DESC, site, content LIMIT {CONTENTS_MAX}"
         )
         return [
-            ContentTotal(site, content, name, _group(held_out), Sums(*counts))
-            for site, content, name, held_out, *counts in self._read(sql, values)
+            ContentTotal(site, content, name, _group(held_out), _sums(counts))
+            for site, content, name, held_out, *counts in self._execute(statement, values)
         ]
 
     def events(self, scope: Scope, now_s: int) -> dict[str, int]:
         """Return how often each event came; those of a content are not known."""
         where, values = _where(scope._replace(content=None), scope.span_s(now_s))
-        sql = f"SELECT name, SUM(count) FROM events WHERE {where} GROUP BY name ORDER BY name"
-        return dict(self._read(sql, values))
-
-    def size_bytes(self) -> int:
-        """Return how large the file is that holds what is in it."""
-        return self._pages("page_count") * self._pages("page_size")
+        statement = f"SELECT name, SUM(count) FROM events WHERE {where} GROUP BY name ORDER BY name"
+        return {name: int(count) for name, count in self._execute(statement, values)}
 
     def sweep(self, now_s: int) -> None:
-        """Remove what is kept no longer, and the oldest where the file is too large."""
+        """Remove what is kept no longer, and the oldest where it is too large. Raises OSError."""
         with self._transaction():
             for span_s, kept_s in KEPT_S.items():
                 self._remove_before(span_s, now_s - kept_s)
-        is_too_large = self.size_bytes() > self._max_bytes
-        while is_too_large and self._used_bytes() > self._max_bytes * SWEPT_PART:
-            with self._transaction():
-                is_too_large = self._remove_oldest()
+        self._shrink()
         with self._transaction():
-            self._db.execute("DELETE FROM contents WHERE id NOT IN (SELECT content_id FROM sums)")
+            self._execute("DELETE FROM contents WHERE id NOT IN (SELECT content_id FROM sums)")
             self._ids.clear()
-        with self._lock:
-            self._db.execute("PRAGMA incremental_vacuum").fetchall()
 
-    def _remove_oldest(self) -> bool:
-        """Remove some steps of the finest resolution that has any; say whether there were any."""
-        for span_s in KEPT_S:
-            (oldest_s,) = self._db.execute("SELECT MIN(at_s) FROM sums WHERE span_s = ?", (span_s,)).fetchone()
-            if oldest_s is not None:
-                self._remove_before(span_s, oldest_s + SWEEP_STEPS * span_s)
-                return True
-        return False
+    def _add_sums(self, at_s: int, key: LedgerKey, sums: Sums, name: str) -> None:
+        values = [getattr(sums, column) for column in COLUMNS]
+        if any(values):
+            content_id = self._content_id(key, name)
+            is_held_out = int(key.group is Group.HOLDOUT)
+            rows = [(span_s, at_s - at_s % span_s, content_id, is_held_out, *values) for span_s in KEPT_S]
+            self._execute_many(_ADD, rows)
 
     def _remove_before(self, span_s: int, at_s: int) -> None:
         for table in ("sums", "events"):
-            self._db.execute(f"DELETE FROM {table} WHERE span_s = ? AND at_s < ?", (span_s, at_s))
-
-    def _used_bytes(self) -> int:
-        used = self._pages("page_count") - self._pages("freelist_count")
-        return used * self._pages("page_size")
-
-    def _pages(self, pragma: str) -> int:
-        with self._lock:
-            (number,) = self._db.execute(f"PRAGMA {pragma}").fetchone()
-        return int(number)
+            self._execute(f"DELETE FROM {table} WHERE span_s = ? AND at_s < ?", (span_s, at_s))
 
     def _content_id(self, key: LedgerKey, name: str) -> int:
         known = self._ids.get(key[:2])
         if known is None or name:
-            (known,) = self._db.execute(_ADD_CONTENT, (key.site, key.content, name)).fetchone()
+            ((known,),) = self._execute(_ADD_CONTENT, (key.site, key.content, name))
             self._ids[key[:2]] = known
         return known
 
-    def _read(self, sql: str, values: list[object]) -> list[Any]:
-        with self._lock:
-            return self._db.execute(sql, values).fetchall()
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
-
-    def _migrate(self) -> None:
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version > len(MIGRATIONS):
-            raise ConfigError(
-                f"history: {self.path} was written by a newer version (its format is {version}, this one knows"
-                f" {len(MIGRATIONS)}); use that, or name another file"
-            )
-        for statements in MIGRATIONS[version:]:
-            for statement in statements:
-                self._db.execute(statement)
-        self._db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+def tables(identity: str, integer: str, options: str = "") -> tuple[str, ...]:
+    """Return the statements that make the tables of FORMAT, in a dialect's words."""
+    return (
+        f"CREATE TABLE contents (id {identity}, site TEXT NOT NULL, content TEXT NOT NULL,"
+        " name TEXT NOT NULL DEFAULT '', UNIQUE (site, content))",
+        f"CREATE TABLE sums (span_s {integer} NOT NULL, at_s {integer} NOT NULL, content_id {integer} NOT NULL,"
+        f" held_out {integer} NOT NULL, {', '.join(f'{name} {integer} NOT NULL' for name in COLUMNS)},"
+        f" PRIMARY KEY (span_s, at_s, content_id, held_out)){options}",
+        f"CREATE TABLE events (span_s {integer} NOT NULL, at_s {integer} NOT NULL, site TEXT NOT NULL,"
+        f" name TEXT NOT NULL, count {integer} NOT NULL, PRIMARY KEY (span_s, at_s, site, name)){options}",
+    )
 
 
-def _opened(path: str) -> sqlite3.Connection:
-    if path != MEMORY:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-    db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-    db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file only
-    db.execute("PRAGMA journal_mode = WAL")
-    # What a killed process had committed is there; a machine that loses its power may lose the last of it.
-    db.execute("PRAGMA synchronous = NORMAL")
-    db.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
-    return db
+def newer_format(name: str, version: int) -> str:
+    """Return what is said of a history of a version that is not known yet."""
+    return (
+        f"history: {name} was written by a newer version (its format is {version}, this one knows {FORMAT}); use that"
+        " version, or name another history"
+    )
 
 
 def _where(scope: Scope, span_s: int) -> tuple[str, list[object]]:
@@ -276,6 +234,10 @@ def _where(scope: Scope, span_s: int) -> tuple[str, list[object]]:
             where += f" AND {column} = ?"
             values.append(value)
     return where, values
+
+
+def _sums(counts: Sequence[Any]) -> Sums:
+    return Sums(*map(int, counts))  # PostgreSQL's sums are decimals
 
 
 def _group(held_out: object) -> Group:

@@ -76,7 +76,8 @@ def _doctor(args: argparse.Namespace) -> int:
 def _savings(args: argparse.Namespace) -> int:
     import msgspec  # noqa: PLC0415
 
-    from peerpool.history import MEMORY, History  # noqa: PLC0415
+    from peerpool.histories import POSTGRES_SCHEMES, open_history  # noqa: PLC0415
+    from peerpool.history import MEMORY  # noqa: PLC0415
     from peerpool.savings import compare, read_logs, render  # noqa: PLC0415
     from peerpool.settings import load_settings  # noqa: PLC0415
 
@@ -84,7 +85,7 @@ def _savings(args: argparse.Namespace) -> int:
     path = args.history or settings.history
     if not path or path == MEMORY:
         raise ConfigError("no history: name the tracker's by --history, or by `history` in the settings")
-    if not Path(path).is_file():
+    if not path.startswith(POSTGRES_SCHEMES) and not Path(path).is_file():
         raise ConfigError(f"there is no history at {path}: is it that of a tracker that runs on this machine?")
     try:
         media = re.compile(args.path) if args.path else None
@@ -96,7 +97,7 @@ def _savings(args: argparse.Namespace) -> int:
             print(f"\r{lines} lines read", end="", file=sys.stderr, flush=True)
 
     totals = read_logs(args.log, media, tell)
-    history = History(path, settings.history_max_mb * MB)
+    history = open_history(path, settings.history_max_mb * MB)
     savings = compare(totals, history, int(time.time()), settings.prices, args.site)
     history.close()
     if args.json:

@@ -15,7 +15,7 @@ from peerpool.core.overview import CONTENTS_KEPT, Census, Overview, Recent, Surr
 from peerpool.core.seats import Group
 from peerpool.core.swarm import Family, SwarmKey
 from peerpool.core.swarm_graph import SwarmGraph, look
-from peerpool.history import MEMORY, History
+from peerpool.history import History
 from peerpool.signalling import Hub
 
 log = logging.getLogger("peerpool.recorder")
@@ -111,7 +111,7 @@ class Recorder:
         notices = []
         if self._hub.tracker.gate is None:
             notices.append("The tracker is open: anybody may join any swarm. Name your sites (docs/sites.md).")
-        if self.history.path == MEMORY:
+        if not self.history.is_lasting:
             notices.append(
                 "The history is in memory and ends with this process. Name a file: history in peerpool.toml."
             )
@@ -147,6 +147,13 @@ class Recorder:
         else:
             self._problem = ""
             self._unwritten, self._unwritten_names, self._unwritten_events = {}, {}, {}
+            self._sweep()
+
+    def _sweep(self) -> None:
+        try:
+            self.history.sweep_in_time(int(self._clock()))
+        except OSError as error:
+            log.warning("%s; what is too old stays for now", error)
 
     def _new_events(self, events: Events) -> Events:
         """Return `events` and what came since the last call."""

@@ -127,7 +127,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     # Who presents it sees the dashboard and may use the operator's API below /api; without one both are off, but for
     # the sites that have a `dashboard_token` (docs/dashboard.md).
     admin_token: str = ""
-    # File of the history that the dashboard shows (SQLite); empty: memory, which ends with the process.
+    # File of the history that the dashboard shows (SQLite), or postgresql://USER:PASSWORD@HOST/DB of one that several
+    # trackers share; empty: memory, which ends with the process.
     history: str = ""
     # Size at which the oldest of it is removed, in MB; a file of a busy tracker needs about 40 a month.
     history_max_mb: Annotated[int, Meta(ge=1, le=1_000_000)] = 512
