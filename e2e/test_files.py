@@ -109,12 +109,12 @@ async def open_movie(browsers: Browsers, browser: BrowserName, site: PageServer)
     await viewer.page.evaluate("() => navigator.serviceWorker.ready.then(() => undefined)")
     # What a media element waits for may keep a page from being "loaded"; that it plays is waited for below.
     await viewer.page.reload(wait_until="domcontentloaded")
-    viewer.problems.clear()  # Firefox complains of the first visit's requests, which the reload broke off
 
     async def begun() -> bool:
         return bool(await viewer.page.evaluate(BEGIN))
 
     await wait_until(begun, 30, "the video begins")
+    viewer.problems.clear()  # Firefox complains of the first visit's requests, which the reload broke off
     return viewer
 
 
