@@ -34,7 +34,7 @@ demo: install media ## tracker, origin and live stream; VIEWERS=4 adds viewers, 
 test: install media ## every check and every test: Python, JavaScript, browsers
 	@rm -f $(STAGE_TIMES)
 	@$(MAKE) check
-	@$(STAGE) "Python tests" $(BIN)/pytest -q --durations=20 tests
+	@$(STAGE) "Python tests" $(BIN)/pytest -q -n 2 --dist loadfile --durations=20 tests
 	@$(STAGE) "JavaScript tests" npm test --silent
 	@$(STAGE) "browser tests" $(BIN)/pytest -q -rP --durations=40 e2e
 

@@ -55,6 +55,9 @@ class PostgresHistory(History):
             self._migrate()
         except OSError as error:
             raise ConfigError(str(error)) from None
+        except ConfigError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """End the connection."""
