@@ -52,7 +52,9 @@ async def open_one(running: Browsers, bed: Bed, kind: Kind, name: str) -> Viewer
     return await open_viewer(running, "chromium", bed.demo_url, name, src, parameters={"level": 1}, scripts=scripts)
 
 
-async def measure(viewers: int, minutes: float, runs: int, folder: Path) -> tuple[list[Side], float]:
+async def measure(
+    viewers: int, minutes: float, runs: int, folder: Path, warm_up_s: float = WARM_UP_S
+) -> tuple[list[Side], float]:
     """Return both sides, and the part of the machine that was busy with what is not ours."""
     sides = [Side(kind) for kind in KINDS]
     bed = Bed(folder, mounts={MOUNTS["off"]: folder / "live"}, watched=("live",))
@@ -65,7 +67,7 @@ async def measure(viewers: int, minutes: float, runs: int, folder: Path) -> tupl
                 for kind in KINDS:
                     open_ones[kind].append(await open_one(running[kind], bed, kind, f"{kind}-{number}"))
                     await wait_playing(open_ones[kind][-1])
-            await asyncio.sleep(WARM_UP_S)
+            await asyncio.sleep(warm_up_s)
             others = await _watch(sides, running, open_ones, bed, minutes)
             for kind in KINDS:
                 for viewer in open_ones[kind][1:]:  # one of each stays: a newcomer's neighbour

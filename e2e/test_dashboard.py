@@ -106,23 +106,24 @@ def test_the_dashboard_says_what_the_origins_log_says(
             entries = [entry for entry in watched.origin.entries() if entry.viewer in own]
             return sum(entry.sent_bytes for entry in entries if entry.request_class in ("init", "media"))
 
+        async def shared() -> int:
+            return sum([(await viewer.status()).bytes("fromPeers") for viewer in swarm.viewers])
+
         async def agrees() -> bool:
             await page.evaluate("() => document.querySelector('#range').dispatchEvent(new Event('change'))")
-            total, sent_bytes = await page.evaluate(SHOWN), await sent()
-            return bool(total) and abs(total["cdn_bytes"] - sent_bytes) <= AGREEMENT * sent_bytes
+            total, sent_bytes, peer_bytes = await page.evaluate(SHOWN), await sent(), await shared()
+            return bool(total) and is_near(total["cdn_bytes"], sent_bytes) and is_near(from_peers(total), peer_bytes)
 
         async def ended() -> bool:
             return all([await viewer.page.evaluate("() => demo.video.ended") for viewer in swarm.viewers])
 
         await wait_until(ended, 60, "everybody has seen it to its end")
-        await wait_until(agrees, REPORTED_S, f"the dashboard agrees with the origin: {await sent()}")
+        await wait_until(agrees, REPORTED_S, f"the dashboard agrees with the origin: {await sent()}", every_s=1)
         total, sent_bytes = await page.evaluate(SHOWN), await sent()
         taken = {name: total[name] for name in ("site_bytes", "isp_bytes", "far_bytes", "cdn_bytes")}
-        stats = [(await viewer.status()).stats for viewer in swarm.viewers]
         print(f"\norigin sent {sent_bytes}, dashboard says {taken}; offload {total['offload']}, bound {total['bound']}")
-        peer_bytes = sum(one["bytes"]["fromPeers"] for one in stats if one)
-        assert taken["site_bytes"] + taken["isp_bytes"] + taken["far_bytes"] == pytest.approx(peer_bytes, rel=AGREEMENT)
-        assert 0.3 < total["offload"] <= total["bound"]
+        # Its bound is of those who are there when reports are counted, five seconds before or after.
+        assert 0.3 < total["offload"] <= total["bound"] + 0.05
         assert total["first_frames"] == len(VIEWERS)
         assert "EUR" in await page.inner_text("#saved")
         content = await page.evaluate("() => dashboard.history.contents[0].content")
@@ -136,7 +137,7 @@ def test_the_demo_page_and_what_the_script_shows_have_no_serious_barrier(
     run: Run, browsers: Browsers, watched: Bed
 ) -> None:
     async def scenario() -> None:
-        context = await browsers.new_context("chromium", bypass_csp=True)
+        context = await browsers.new_context("chromium", bypass_csp=True, reduced_motion="reduce")
         page = await context.new_page()
         await page.goto(f"{watched.demo_url}?src={watched.src('vod')}")
 
@@ -155,6 +156,14 @@ def test_the_demo_page_and_what_the_script_shows_have_no_serious_barrier(
         assert await serious_violations(page) == []
 
     run(scenario())
+
+
+def is_near(reported: int, true: int) -> bool:
+    return abs(reported - true) <= AGREEMENT * true
+
+
+def from_peers(total: dict[str, int]) -> int:
+    return total["site_bytes"] + total["isp_bytes"] + total["far_bytes"]
 
 
 async def _says(text: Any, expected: str) -> bool:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
+import httpx
 import pytest
+from peerpool import __version__
 from peerpool.release import release
 
 from e2e.conftest import Run
@@ -44,5 +47,13 @@ def test_two_browsers_share_the_demo_of_an_installed_wheel(
         print(f"\n{ledger.copies_per_segment(own):.2f} copies; {[status.bytes('fromPeers') for status in statuses]}")
         assert [status.stalls for status in statuses] == [0, 0]
 
-    with installed.serving(tmp_path) as tracker:
+    assert installed.run("--version").strip() == f"peerpool {__version__}"
+    with installed.serving(tmp_path, PEERPOOL_ADMIN_TOKEN="a token of the operator") as tracker:
+        pages = ("demo", "dashboard", "pages/dashboard.js", "pages/dashboard.css", "peerpool.js", "peerpool.esm.js")
+        for page in pages:
+            answer = httpx.get(f"{tracker.url}/{page}", trust_env=False)
+            assert answer.status_code == 200, page
+            assert len(answer.content) > 1_000, page
+        scripts = re.findall(r'src="(/[^"]+)"', httpx.get(f"{tracker.url}/demo", trust_env=False).text)
+        assert [one for one in scripts if httpx.get(f"{tracker.url}{one}", trust_env=False).status_code != 200] == []
         run(scenario(f"{tracker.url}/demo"))

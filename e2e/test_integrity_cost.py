@@ -13,7 +13,7 @@ from e2e.conftest import Run
 @pytest.mark.timeout(180)
 def test_viewers_of_signed_and_unchecked_streams_are_measured_side_by_side(run: Run, tmp_path: Path) -> None:
     async def scenario() -> None:
-        sides, _ = await measure(viewers=2, minutes=0.1, runs=1, folder=tmp_path)
+        sides, _ = await measure(viewers=2, minutes=0.1, runs=1, folder=tmp_path, warm_up_s=8)
         print("\n".join(render(sides, 2, 0.1)))
         for side in sides:
             assert side.stalls == 0, side

@@ -22,7 +22,7 @@ from tests.databases import provider, write_mmdb
 
 NETWORKS = (10, 20)  # 127.10.0.0/16 and 127.20.0.0/16
 OF_EACH = 3
-WATCH_S = 24.0
+WATCH_S = 19.0
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ if [ "$(id -u)" -eq 0 ] && [ "$(uname)" = Linux ]; then # for viewers in network
   command -v nginx >/dev/null || missing+=(nginx-light)
   command -v caddy >/dev/null || missing+=(caddy)
   command -v promtool >/dev/null || missing+=(prometheus)
+  compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || missing+=(postgresql)
 fi
 command -v redis-server >/dev/null || missing+=(redis-server)
 "${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)

@@ -72,6 +72,8 @@ CORE: Final[dict[str, Attack]] = {
     "core: enumeration by 20 of one line": _in_thread(functools.partial(signalling.enumeration, 20)),
     "core: false accusations by one line": _in_thread(signalling.false_accusations),
 }
+# How names of attacks on viewers begin, which need browsers; the others are on trackers.
+ON_VIEWERS: Final = ("integrity: ", "resources: ")
 # One of each kind: what runs with the other tests.
 SHORT: Final = frozenset(
     (
