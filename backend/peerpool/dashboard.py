@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from peerpool.access import Access, Grant, RequestRefused
+from peerpool.access import SESSION_COOKIE, Access, Grant, RequestRefused
 from peerpool.core.figures import Figures, Money, Prices, figures_of, money_of
 from peerpool.core.ledger import COLUMNS, Sums, total
 from peerpool.core.seats import Group
@@ -108,7 +108,7 @@ class Dashboard:
     async def end(self, _request: Request) -> Response:
         """Have the browser forget its session."""
         response = Response(status_code=204, headers=NO_STORE)
-        response.delete_cookie("peerpool_session", httponly=True, samesite="strict")
+        response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="strict")
         return response
 
     async def serve_now(self, request: Request) -> Response:
