@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from peerpool.core import messages as m
@@ -139,6 +141,35 @@ def test_a_recorder_that_is_ended_writes_what_it_has(tmp_path: Path) -> None:
 
     asyncio.run(scenario(World(SqliteHistory(path, 10**9))))
     assert sum(point.sums.far_bytes for point in SqliteHistory(path, 10**9).series(EVER, AT_S)) == 5
+
+
+def test_a_recorder_that_is_ended_while_it_writes_counts_everything_once(tmp_path: Path) -> None:
+    path = str(tmp_path / "history.db")
+    is_writing, may_write = threading.Event(), threading.Event()
+
+    class Slow(SqliteHistory):
+        def add(self, *arguments: Any, **more: Any) -> None:
+            is_writing.set()
+            assert may_write.wait(10)
+            super().add(*arguments, **more)
+
+    async def scenario(world: World) -> None:
+        task = asyncio.create_task(world.recorder.run())
+        world.join("a film")
+        world.say(m.Report(5, 0, 0, 1, 0))
+        await asyncio.to_thread(is_writing.wait, 10)
+        world.say(m.Report(7, 0, 0, 1, 0))
+        task.cancel()
+        threading.Timer(0.2, may_write.set).start()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    world = World(Slow(path, 10**9))
+    world.recorder._takes_every_s = 0.01
+    asyncio.run(scenario(world))
+    found = SqliteHistory(path, 10**9)
+    assert sum(point.sums.far_bytes for point in found.series(EVER, AT_S)) == 12
+    assert sum(point.sums.joins for point in found.series(EVER, AT_S)) == 1
 
 
 def test_whoever_waits_for_news_is_told(world: World) -> None:

@@ -7,6 +7,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from peerpool.core.ledger import LedgerKey, Sums, largest
@@ -51,7 +52,9 @@ class Recorder:
         self._begun_at = hub.now()
         self._names: dict[str, str] = {}
         self._told: Events = {}
-        # What could not be written yet.
+        # One thread, so that what it keeps is written once and in order.
+        self._writer = ThreadPoolExecutor(1, "history")
+        # What could not be written yet; the writer's.
         self._unwritten: dict[LedgerKey, Sums] = {}
         self._unwritten_names: dict[str, str] = {}
         self._unwritten_events: Events = {}
@@ -73,24 +76,22 @@ class Recorder:
                 await asyncio.sleep(self._takes_every_s)
                 await self.take()
         finally:
-            self._unwritten_events = self._new_events(self._unwritten_events)
-            self._collect(*self._sums())
-            self._write()
+            # After what is under way, for there is one writer.
+            self._writer.submit(self._keep, *self._sums(), self._new_events()).result()
+            self._writer.shutdown()
             self.history.close()
 
     async def take(self) -> None:
         """Take once."""
-        sums, names = self._sums()
-        events = self._new_events(self._unwritten_events)
-        self._unwritten_events = events
         census = Census()
         for number, swarm in enumerate(list(self._hub.tracker.swarms)):
             census.count(swarm)
             if number % SWARMS_AT_ONCE == SWARMS_AT_ONCE - 1:
                 await asyncio.sleep(0)
         self.census = census
-        await asyncio.to_thread(self._collect, sums, names)
-        await asyncio.to_thread(self._write)
+        # Nothing is awaited between: what was taken is the writer's, whoever is cancelled meanwhile.
+        taken = (*self._sums(), self._new_events())
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._keep, *taken)
         async with self.changed:
             self.changed.notify_all()
 
@@ -125,15 +126,18 @@ class Recorder:
         holdouts = {name: account.groups[Group.HOLDOUT].members for name, account in accounts.items()}
         return tracker.ledger.take(tracker.swarms, holdouts, self._hub.now())
 
-    def _collect(self, sums: dict[LedgerKey, Sums], names: dict[str, str]) -> None:
-        """Keep what is largest, for the last minute and for the history."""
+    def _keep(self, sums: dict[LedgerKey, Sums], names: dict[str, str], events: Events) -> None:
+        """Keep what is largest for the last minute, and write it to the history."""
         kept = largest(sums, CONTENTS_KEPT)
         self._takings.append((self._hub.now(), kept))
-        shown = {key.content for _, taking in self._takings for key in taking}
+        shown = {key.content for _, taking in list(self._takings) for key in taking}
         self._names = {content: name for content, name in {**self._names, **names}.items() if content in shown}
         for key, one in kept.items():
             self._unwritten.setdefault(key, Sums()).add(one)
         self._unwritten_names |= {key.content: name for key in kept if (name := self._names.get(key.content))}
+        for event, count in events.items():
+            self._unwritten_events[event] = self._unwritten_events.get(event, 0) + count
+        self._write()
 
     def _write(self) -> None:
         try:
@@ -155,8 +159,8 @@ class Recorder:
         except OSError as error:
             log.warning("%s; what is too old stays for now", error)
 
-    def _new_events(self, events: Events) -> Events:
-        """Return `events` and what came since the last call."""
+    def _new_events(self) -> Events:
+        """Return what came since the last call."""
         totals, gate = self._hub.tracker.totals, self._hub.tracker.gate
         now: Events = {("", "accusations"): totals.accusations, ("", "bans"): totals.bans}
         if gate is None:
@@ -169,7 +173,7 @@ class Recorder:
             }
         added = {key: count - self._told.get(key, 0) for key, count in now.items()}
         self._told = now
-        return {key: count for key in {**events, **added} if (count := events.get(key, 0) + max(0, added.get(key, 0)))}
+        return {key: count for key, count in added.items() if count > 0}
 
     def _recent(self) -> Recent:
         takings = list(self._takings)
