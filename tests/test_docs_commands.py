@@ -7,6 +7,7 @@ Words for what belongs to the reader (a host, a path, FILE) are replaced by what
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import re
 import shlex
@@ -24,12 +25,13 @@ import httpx
 import pytest
 from peerpool.core.ledger import LedgerKey, Sums
 from peerpool.core.seats import Group
+from peerpool.history import Scope
 from peerpool.sqlite_history import SqliteHistory
 
 from e2e.harness.child import free_port
 from e2e.harness.redis_server import RedisServer
 from tests.databases import city, provider, write_mmdb
-from tests.servers import ROOT, ServerProcess, running_server
+from tests.servers import ROOT, ServerProcess, join, receive, running_server, send
 from tests.test_docs import commands
 
 PEERPOOL = str(Path(sys.executable).with_name("peerpool"))
@@ -178,6 +180,46 @@ def serves(world: World, arguments: list[str], environ: dict[str, str]) -> None:
         process.terminate()
         process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0, seen
+
+
+def other_lines(program: str) -> list[str]:
+    """List the commands of another program in the documents: lines of blocks, and those in backticks."""
+    found = []
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        found += re.findall(rf"^({program} .+)$", text, re.MULTILINE) + re.findall(rf"`({program} [^`]+)`", text)
+    return found
+
+
+def test_the_api_answers_to_the_curl_commands_of_the_documents(world: World) -> None:
+    token, content, track = "a token of the operator", "c" * 40, "a" * 16
+    with running_server(admin_token=token) as tracker, tracker.native() as client:
+        peer = join(client, content)["peer"]
+        holdings = [{"track": track, "playhead": 7, "held": [[7, 1]]}]
+        send(client, type="report", peer_bytes=0, cdn_bytes=1, sent_bytes=0, neighbours=0, stalls=0, holdings=holdings)
+        send(client, type="ping")
+        receive(client, "pong")
+        variables = {"TOKEN": token, "ID": content, "TRACK": track, "PEER": peer}
+        commands_ = other_lines("curl")
+        assert len(commands_) > 4
+        for line in commands_:
+            real = line.replace("https://tracker.example", tracker.base).replace(
+                "curl ", "curl -sS --fail-with-body ", 1
+            )
+            done = subprocess.run(
+                ["bash", "-c", real], env=os.environ | variables, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, (line, done.stdout, done.stderr)
+            assert json.loads(done.stdout), line
+
+
+def test_a_backup_as_documented_can_be_opened(world: World, tmp_path: Path) -> None:
+    (line,) = other_lines("sqlite3")
+    real = line.replace("/var/lib/peerpool/history.db", str(world.folder / "history.db"))
+    real = real.replace("/backup/history.db", str(tmp_path / "backup.db"))
+    subprocess.run(["bash", "-c", real], check=True)
+    restored = SqliteHistory(str(tmp_path / "backup.db"), 10**9)
+    assert len(restored.contents(Scope(0, 2 * 10**9), int(time.time()))) == 1
 
 
 def test_there_are_commands_of_every_kind() -> None:
