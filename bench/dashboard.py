@@ -33,7 +33,7 @@ from peerpool.core.seats import Group
 from peerpool.core.swarm import Family
 from peerpool.core.tracker import Tracker
 from peerpool.dashboard import Dashboard
-from peerpool.history import DAY_S, MINUTE_S
+from peerpool.history import DAY_S, HOUR_S, MINUTE_S
 from peerpool.pages import Pages
 from peerpool.randomness import TrackerRandom
 from peerpool.recorder import Recorder
@@ -161,7 +161,8 @@ async def measure(plan: Plan, folder: Path) -> Result:
     """Measure everything."""
     limits = Limits(max_swarms=10**6, max_swarm_members=10**6)
     hub = Hub(Tracker(TrackerRandom(), limits), 10**6)
-    now_s = int(time.time()) // MINUTE_S * MINUTE_S
+    # Until half past the next hour: it has what is asked for, and as many hours whatever time it is.
+    now_s = (int(time.time()) // HOUR_S + 1) * HOUR_S + HOUR_S // 2
     history = SqliteHistory(str(folder / "history.db"), plan.history_mb * 10**6)
     add_ms = fill(plan, history, now_s)
     history.sweep(now_s)
