@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from peerpool.access import SESSION_COOKIE, SESSION_S, Access, Grant, RequestRefused
+from peerpool.access import SESSION_COOKIE, SESSION_S, Access, Grant
 from peerpool.core.admission import Gate
 from peerpool.core.sites import Site
+from peerpool.endpoints import RequestRefused
 from starlette.requests import Request
 from starlette.responses import Response
 

@@ -16,35 +16,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from peerpool.core.admission import Gate
+from peerpool.endpoints import UNAUTHORIZED, RequestRefused
 
 SESSION_COOKIE: Final = "peerpool_session"
 # A working day.
 SESSION_S: Final = 12 * 3600
-UNAUTHORIZED: Final = 401
 FORBIDDEN: Final = 403
 _PARTS: Final = 3
-
-
-class RequestRefused(Exception):
-    """A request that cannot be answered; `status` and text say why."""
-
-    def __init__(self, status: int, text: str) -> None:
-        self.status = status
-        super().__init__(text)
-
-    @property
-    def headers(self) -> dict[str, str] | None:
-        """Those of the answer."""
-        return {"WWW-Authenticate": "Bearer"} if self.status == UNAUTHORIZED else None
 
 
 class Grant(NamedTuple):
     """What somebody may see: everything, or one site."""
 
     site: str | None = None
-
-
-EVERYTHING: Final = Grant()
 
 
 class Access:
@@ -59,7 +43,7 @@ class Access:
     @property
     def is_off(self) -> bool:
         """Whether there is no token that would be taken."""
-        return not self._admin_token and not any(self._site_tokens().values())
+        return not self._admin_token and not self._site_tokens()
 
     def grant(self, request: Request) -> Grant:
         """Return what the bearer of a token or session may see. Raises RequestRefused."""
@@ -67,10 +51,7 @@ class Access:
             raise RequestRefused(FORBIDDEN, "the API is off: set `admin_token`")
         if "authorization" in request.headers:
             return self._bearer(request)
-        session = self._session(request.cookies.get(SESSION_COOKIE, ""))
-        if session is None:
-            raise RequestRefused(UNAUTHORIZED, "a bearer of the admin token may ask; this request is none")
-        return session
+        return _granted(self._session(request.cookies.get(SESSION_COOKIE, "")))
 
     def grant_everything(self, request: Request) -> Grant:
         """Return the grant of who may see everything. Raises RequestRefused for all others."""
@@ -79,7 +60,7 @@ class Access:
             raise RequestRefused(FORBIDDEN, "this is for the bearer of the admin token only")
         return grant
 
-    def begin(self, request: Request, response: Response) -> Grant:
+    def begin(self, request: Request, response: Response) -> None:
         """Begin a session for the bearer of a token. Raises RequestRefused."""
         if self.is_off:
             raise RequestRefused(FORBIDDEN, "the dashboard is off: set `admin_token`")
@@ -93,22 +74,16 @@ class Access:
             httponly=True,
             samesite="strict",
         )
-        return grant
 
     def _bearer(self, request: Request) -> Grant:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         found = None
         if scheme.lower() == "bearer":
-            for grant, own in [
-                (EVERYTHING, self._admin_token),
-                *((Grant(site), own) for site, own in self._site_tokens().items()),
-            ]:
-                # All are looked at, so that the time says nothing of which it was.
+            # All are looked at, so that the time says nothing of which it was.
+            for site, own in [(None, self._admin_token), *self._site_tokens().items()]:
                 if own and hmac.compare_digest(token.encode(), own.encode()):
-                    found = found or grant
-        if found is None:
-            raise RequestRefused(UNAUTHORIZED, "a bearer of the admin token may ask; this request is none")
-        return found
+                    found = found or Grant(site)
+        return _granted(found)
 
     def _session(self, cookie: str) -> Grant | None:
         parts = cookie.split(".")
@@ -131,3 +106,9 @@ class Access:
             for name, account in accounts.items()
             if account.rules is not None and account.rules.dashboard_token
         }
+
+
+def _granted(grant: Grant | None) -> Grant:
+    if grant is None:
+        raise RequestRefused(UNAUTHORIZED, "a bearer of the admin token may ask; this request is none")
+    return grant

@@ -15,10 +15,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from peerpool import __version__
-from peerpool.access import Access, RequestRefused
+from peerpool.access import Access
 from peerpool.core import inspection
 from peerpool.core.swarm import Swarm
 from peerpool.core.tracker import Tracker
+from peerpool.endpoints import Endpoint, RequestRefused, answer, check_names, refusable, whole_number
 
 ROWS_DEFAULT: Final = 50
 SEGMENT_NUMBER_END: Final = 2**53
@@ -81,7 +82,7 @@ class Api:
         """Answer with who has a segment."""
         swarm = self._find_swarm(request)
         track = request.query_params.get("track", "")
-        number = _number(request, "segment", SEGMENT_NUMBER_END)
+        number = whole_number(request, "segment", SEGMENT_NUMBER_END)
         if not track or number is None:
             raise RequestRefused(400, "`track` and `segment` say which segment")
         near_id = request.query_params.get("near")
@@ -107,42 +108,18 @@ class Api:
             raise RequestRefused(404, "there is no such swarm")
         return swarm
 
-    def _guarded(self, endpoint: Callable[[Request], msgspec.Struct], known: set[str]) -> Callable[[Request], Any]:
+    def _guarded(self, endpoint: Callable[[Request], msgspec.Struct], known: set[str]) -> Endpoint:
         async def serve(request: Request) -> Response:
-            try:
-                self._access.grant_everything(request)
-                _check_names(request, known)
-                answer = msgspec.json.encode(endpoint(request))
-            except RequestRefused as refused:
-                return JSONResponse({"error": str(refused)}, refused.status, refused.headers)
-            return Response(answer, media_type="application/json", headers={"Cache-Control": "no-store"})
+            self._access.grant_everything(request)
+            check_names(request, known)
+            return answer(endpoint(request))
 
-        return serve
-
-
-def _check_names(request: Request, known: set[str]) -> None:
-    """Refuse parameters nobody reads: a slip of the pen is not to be taken for an answer."""
-    unknown = sorted(request.query_params.keys() - known)
-    if unknown:
-        there_are = ", ".join(sorted(known)) or "none"
-        raise RequestRefused(400, f"unknown parameter `{unknown[0][:80]}` (known: {there_are})")
-    twice = [name for name in known if len(request.query_params.getlist(name)) > 1]
-    if twice:
-        raise RequestRefused(400, f"`{twice[0]}` is there twice")
+        return refusable(serve)
 
 
 def _limit(request: Request) -> int:
-    number = _number(request, "limit", inspection.ROWS_MAX + 1)
+    number = whole_number(request, "limit", inspection.ROWS_MAX + 1)
     return ROWS_DEFAULT if number is None else number
-
-
-def _number(request: Request, name: str, end: int) -> int | None:
-    text = request.query_params.get(name)
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(end)) and int(text) < end):
-        raise RequestRefused(400, f"`{name}` is a number from 0 to {end - 1}")
-    return int(text)
 
 
 def openapi() -> dict[str, Any]:

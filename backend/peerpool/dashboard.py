@@ -15,13 +15,14 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from peerpool.access import SESSION_COOKIE, Access, Grant, RequestRefused
+from peerpool.access import SESSION_COOKIE, Access
 from peerpool.core.figures import Figures, Money, Prices, figures_of, money_of
 from peerpool.core.ledger import COLUMNS, Sums, total
 from peerpool.core.seats import Group
+from peerpool.endpoints import NO_STORE, Endpoint, RequestRefused, answer, check_names, refusable, whole_number
 from peerpool.history import ContentTotal, Point, Scope
 from peerpool.pages import Pages
 from peerpool.recorder import Recorder
@@ -35,8 +36,7 @@ STREAM_S: Final = 45.0
 # Without news so long a stream says that it is there, and looks whether the tracker ends.
 BEAT_S: Final = 2.0
 STREAMS_MAX: Final = 50
-NO_STORE: Final = {"Cache-Control": "no-store"}
-EPOCH_MAX_S: Final = 10_000_000_000
+EPOCH_END_S: Final = 10_000_000_000
 NAME_MAX_CHARS: Final = 200
 # What a chart shows of each group, by the names of Figures; bytes are those of the step.
 SHARING_LINES: Final = (
@@ -85,24 +85,24 @@ class Dashboard:
 
     def routes(self) -> list[Route]:
         """Return where it is."""
+        guarded: dict[str, Endpoint] = {
+            "now": self.serve_now,
+            "live": self.serve_live,
+            "swarm": self.serve_swarm,
+            "history": self.serve_history,
+            "history.csv": self.serve_csv,
+        }
         return [
             Route("/dashboard", self._pages.serve_dashboard),
-            Route("/dashboard/session", self.begin, methods=["POST"]),
+            Route("/dashboard/session", refusable(self.begin), methods=["POST"]),
             Route("/dashboard/session", self.end, methods=["DELETE"]),
-            Route("/dashboard/now", self.serve_now),
-            Route("/dashboard/live", self.serve_live),
-            Route("/dashboard/swarm", self.serve_swarm),
-            Route("/dashboard/history", self.serve_history),
-            Route("/dashboard/history.csv", self.serve_csv),
+            *(Route(f"/dashboard/{name}", refusable(endpoint)) for name, endpoint in guarded.items()),
         ]
 
     async def begin(self, request: Request) -> Response:
-        """Take a bearer's token, and answer with a session."""
+        """Take a bearer's token, and answer with a session. Raises RequestRefused, as all of these."""
         response = Response(status_code=204, headers=NO_STORE)
-        try:
-            self._access.begin(request, response)
-        except RequestRefused as refused:
-            return _refusal(refused)
+        self._access.begin(request, response)
         return response
 
     async def end(self, _request: Request) -> Response:
@@ -113,31 +113,20 @@ class Dashboard:
 
     async def serve_now(self, request: Request) -> Response:
         """Answer with the overview."""
-        try:
-            grant = self._access.grant(request)
-            site = _site(request, grant)
-        except RequestRefused as refused:
-            return _refusal(refused)
-        return _json(self._recorder.overview(site))
+        return answer(self._recorder.overview(self._site(request)))
 
     async def serve_swarm(self, request: Request) -> Response:
         """Answer with who exchanges with whom in the swarm of one content at one site."""
-        try:
-            site = _site(request, self._access.grant(request))
-            graph = self._recorder.graph(site or "", request.query_params.get("content", ""))
-        except RequestRefused as refused:
-            return _refusal(refused)
-        return JSONResponse({"error": "nobody watches it now"}, 404, NO_STORE) if graph is None else _json(graph)
+        graph = self._recorder.graph(self._site(request) or "", request.query_params.get("content", ""))
+        if graph is None:
+            raise RequestRefused(404, "nobody watches it now")
+        return answer(graph)
 
     async def serve_live(self, request: Request) -> Response:
         """Answer with the overview again and again, each as an event."""
-        try:
-            grant = self._access.grant(request)
-            site = _site(request, grant)
-            if self._streams >= STREAMS_MAX:
-                raise RequestRefused(503, f"{STREAMS_MAX} pages look at this dashboard already")
-        except RequestRefused as refused:
-            return _refusal(refused)
+        site = self._site(request)
+        if self._streams >= STREAMS_MAX:
+            raise RequestRefused(503, f"{STREAMS_MAX} pages look at this dashboard already")
         headers = {**NO_STORE, "X-Accel-Buffering": "no"}
         return StreamingResponse(self._events(site), media_type="text/event-stream", headers=headers)
 
@@ -166,41 +155,41 @@ class Dashboard:
 
     async def serve_history(self, request: Request) -> Response:
         """Answer with what was, summed for charts."""
-        try:
-            scope, now_s = self._scope(request)
-        except RequestRefused as refused:
-            return _refusal(refused)
-        return _json(await asyncio.to_thread(self._report, scope, now_s))
+        return answer(await asyncio.to_thread(self._report, *self._scope(request)))
 
     async def serve_csv(self, request: Request) -> Response:
         """Answer with the sums themselves, a row for each step and group."""
-        try:
-            scope, now_s = self._scope(request)
-        except RequestRefused as refused:
-            return _refusal(refused)
-        text = await asyncio.to_thread(self._csv, scope, now_s)
+        text = await asyncio.to_thread(self._csv, *self._scope(request))
         headers = {**NO_STORE, "Content-Disposition": 'attachment; filename="peerpool-history.csv"'}
         return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
+    def _site(self, request: Request) -> str | None:
+        """Return the site to show: the grant's own, or the one that is asked for. Raises RequestRefused."""
+        grant = self._access.grant(request)
+        asked = request.query_params.get("site") or None
+        if grant.site is not None and asked not in (None, grant.site):
+            raise RequestRefused(403, "this site is not yours")
+        if asked is not None and len(asked) > NAME_MAX_CHARS:
+            raise RequestRefused(400, "`site` is a site's id")
+        return grant.site or asked
+
     def _scope(self, request: Request) -> tuple[Scope, int]:
+        """Return what is asked for, and what time it is. Raises RequestRefused."""
+        site = self._site(request)
+        check_names(request, ("range", "since", "until", "site", "content"))
         query = request.query_params
-        unknown = sorted(query.keys() - {"range", "since", "until", "site", "content"})
-        if unknown:
-            raise RequestRefused(400, f"unknown parameter `{unknown[0][:80]}`")
-        site = _site(request, self._access.grant(request))
         content = query.get("content")
         if content is not None and len(content) > NAME_MAX_CHARS:
             raise RequestRefused(400, "`content` is a content id")
         now_s = int(time.time())
-        if "since" in query or "until" in query:
-            since_s, until_s = (_second(query.get(name), name) for name in ("since", "until"))
-        else:
+        since_s, until_s = (whole_number(request, name, EPOCH_END_S) for name in ("since", "until"))
+        if since_s is None and until_s is None:
             length_s = RANGES.get(query.get("range", "6h"))
             if length_s is None:
                 raise RequestRefused(400, f"`range` is one of {', '.join(RANGES)}, or there are `since` and `until`")
             since_s, until_s = now_s - length_s, now_s + 1
-        if since_s >= until_s:
-            raise RequestRefused(400, "`since` is before `until`")
+        if since_s is None or until_s is None or since_s >= until_s:
+            raise RequestRefused(400, "`since` and `until` are there both, and `since` is before `until`")
         return Scope(since_s, until_s, site, content), now_s
 
     def _report(self, scope: Scope, now_s: int) -> HistoryReport:
@@ -258,27 +247,3 @@ def _elapsed_s(points: Sequence[Point], span_s: int, now_s: int) -> float:
     if not points:
         return 0.0
     return float(max(1, min(points[-1].at_s + span_s, now_s) - points[0].at_s))
-
-
-def _site(request: Request, grant: Grant) -> str | None:
-    """Return the site to show: the grant's own, or the one that is asked for. Raises RequestRefused."""
-    asked = request.query_params.get("site") or None
-    if grant.site is not None and asked not in (None, grant.site):
-        raise RequestRefused(403, "this site is not yours")
-    if asked is not None and len(asked) > NAME_MAX_CHARS:
-        raise RequestRefused(400, "`site` is a site's id")
-    return grant.site or asked
-
-
-def _second(text: str | None, name: str) -> int:
-    if text is None or not (text.isascii() and text.isdigit()) or len(text) > len(str(EPOCH_MAX_S)):
-        raise RequestRefused(400, f"`{name}` is a number of seconds since 1970")
-    return int(text)
-
-
-def _json(answer: Struct) -> Response:
-    return Response(msgspec.json.encode(answer), media_type="application/json", headers=NO_STORE)
-
-
-def _refusal(refused: RequestRefused) -> Response:
-    return JSONResponse({"error": str(refused)}, refused.status, {**NO_STORE, **(refused.headers or {})})
