@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from peerpool.core.ledger import LedgerKey, Sums, largest
+from peerpool.core.ledger import LedgerKey, Sums, largest, merge
 from peerpool.core.limits import MS_PER_S
 from peerpool.core.overview import CONTENTS_KEPT, Census, Overview, Recent, Surroundings, overview
 from peerpool.core.seats import Group
@@ -48,8 +48,9 @@ class Recorder:
         self._hub = hub
         self._takes_every_s = takes_every_s
         self._clock = clock
+        # The writer's; what all see of it is `_recent`, which is replaced and never changed.
         self._takings: deque[tuple[float, dict[LedgerKey, Sums]]] = deque(maxlen=WINDOW_TAKINGS)
-        self._begun_at = hub.now()
+        self._recent = Recent(1.0, {}, {})
         self._names: dict[str, str] = {}
         self._told: Events = {}
         # One thread, so that what it keeps is written once and in order.
@@ -101,7 +102,7 @@ class Recorder:
         around = Surroundings(
             int(self._clock()), hub.max_connections, round(hub.loop_lag_s * MS_PER_S, 1), self._notices()
         )
-        return overview(hub.tracker, self._recent(), self.census, around, site)
+        return overview(hub.tracker, self._recent, self.census, around, site)
 
     def graph(self, site: str, content: str) -> SwarmGraph | None:
         """Return who exchanges with whom in a swarm; None where there is none."""
@@ -130,10 +131,10 @@ class Recorder:
         """Keep what is largest for the last minute, and write it to the history."""
         kept = largest(sums, CONTENTS_KEPT)
         self._takings.append((self._hub.now(), kept))
-        shown = {key.content for _, taking in list(self._takings) for key in taking}
+        shown = {key.content for _, taking in self._takings for key in taking}
         self._names = {content: name for content, name in {**self._names, **names}.items() if content in shown}
-        for key, one in kept.items():
-            self._unwritten.setdefault(key, Sums()).add(one)
+        self._recent = self._summed()
+        merge(self._unwritten, kept.items())
         self._unwritten_names |= {key.content: name for key in kept if (name := self._names.get(key.content))}
         for event, count in events.items():
             self._unwritten_events[event] = self._unwritten_events.get(event, 0) + count
@@ -175,11 +176,10 @@ class Recorder:
         self._told = now
         return {key: count for key, count in added.items() if count > 0}
 
-    def _recent(self) -> Recent:
-        takings = list(self._takings)
-        since = takings[0][0] - self._takes_every_s if takings else self._begun_at
+    def _summed(self) -> Recent:
+        """Return what was taken in the last minute: once for all who look."""
+        since_s = self._takings[0][0] - self._takes_every_s
         sums: dict[LedgerKey, Sums] = {}
-        for _, taking in takings:
-            for key, one in taking.items():
-                sums.setdefault(key, Sums()).add(one)
-        return Recent(max(self._hub.now() - since, 1.0), largest(sums, CONTENTS_KEPT), self._names)
+        for _, taking in self._takings:
+            merge(sums, taking.items())
+        return Recent(max(self._takings[-1][0] - since_s, 1.0), largest(sums, CONTENTS_KEPT), self._names)

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from peerpool.access_log import LINE_MAX_CHARS, LogReader, Sent
 from peerpool.core.errors import ConfigError
 from peerpool.core.figures import Money, Prices, money_of
-from peerpool.core.ledger import Sums, total
+from peerpool.core.ledger import total
 from peerpool.core.seats import Group
 from peerpool.history import MINUTE_S, History, Scope
 
@@ -110,9 +110,7 @@ def compare(totals: LogTotals, history: History, now_s: int, prices: Prices, sit
     points = history.series(Scope(since_s, until_s, site), now_s)
     reported = total(point.sums for point in points)
     sharing = total(point.sums for point in points if point.group is Group.SHARING)
-    known = Sums()
-    known.add(sharing)
-    known.cdn_bytes = totals.media_bytes
+    known = structs.replace(sharing, cdn_bytes=totals.media_bytes)
     elapsed_s = until_s - since_s
     cdn_bytes = reported.cdn_bytes
     return Savings(

@@ -8,7 +8,7 @@ that stands falls only when it has become much smaller, so that churn moves nobo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
@@ -125,6 +125,12 @@ class Cells:
                     break
         for path, count in own.items():
             yield self._get(path), count
+
+    def count(self, sizes: Mapping[Level, list[int]]) -> None:
+        """Add to `sizes` of each level how many clusters there are, and members that are in none tighter."""
+        for cell, own in self.clusters():
+            sizes[cell.level][0] += own > 0
+            sizes[cell.level][1] += own
 
     def add(self, member: Member, place: Place = NOWHERE) -> None:
         """Put `member` into its cells, loosest first. A level at which its place is unknown has none."""

@@ -96,8 +96,7 @@ class Ledger:
     def __len__(self) -> int:
         return len(self._sums)
 
-    def of(self, key: LedgerKey) -> Sums:
-        """Return the sums of `key`, to add to."""
+    def _of(self, key: LedgerKey) -> Sums:
         found = self._sums.get(key)
         if found is None:
             found = self._sums[key] = Sums()
@@ -105,13 +104,13 @@ class Ledger:
 
     def joined(self, key: LedgerKey, name: str | None) -> None:
         """Count a viewer who enters."""
-        self.of(key).joins += 1
+        self._of(key).joins += 1
         if name and len(self._names) < NAMES_MAX:
             self._names[key.content] = name
 
     def reported(self, key: LedgerKey, report: Report, by_level: Mapping[Level, int]) -> None:
         """Count what a viewer claims; `by_level` are those of its direct bytes whose sender is known."""
-        sums = self.of(key)
+        sums = self._of(key)
         sums.reports += 1
         sums.stalls += report.stalls
         relayed_bytes = relayed_part(report)
@@ -145,13 +144,13 @@ class Ledger:
         for swarm in swarms:
             if swarm.key.family is Family.NATIVE:
                 key = LedgerKey(swarm.key.site, swarm.key.info_hash, Group.SHARING)
-                sums = self.of(key)
+                sums = self._of(key)
                 sums.viewer_ms += round(len(swarm) * elapsed_s * MS_PER_S)
                 sums.possible_bytes += sums.media_bytes * (len(swarm) - 1) // len(swarm)
         for site, members in holdouts.items():
             if members:
                 key = LedgerKey(site, OTHERS, Group.HOLDOUT)
-                self.of(key).viewer_ms += round(members * elapsed_s * MS_PER_S)
+                self._of(key).viewer_ms += round(members * elapsed_s * MS_PER_S)
         taken, self._sums = self._sums, {}
         names, self._names = self._names, {}
         return taken, names
@@ -167,10 +166,14 @@ def largest(sums: Mapping[LedgerKey, Sums], count: int) -> dict[LedgerKey, Sums]
         weights[key[:2]] = (time_ms + one.viewer_ms, size_bytes + one.media_bytes)
     kept = set(sorted(weights, key=lambda pair: (weights[pair], pair), reverse=True)[:count])
     found: dict[LedgerKey, Sums] = {}
-    for key, one in sums.items():
-        own = key if key[:2] in kept else key._replace(content=OTHERS)
-        found.setdefault(own, Sums()).add(one)
+    merge(found, ((key if key[:2] in kept else key._replace(content=OTHERS), one) for key, one in sums.items()))
     return found
+
+
+def merge(into: dict[LedgerKey, Sums], several: Iterable[tuple[LedgerKey, Sums]]) -> None:
+    """Add sums to those of the same keys in `into`."""
+    for key, one in several:
+        into.setdefault(key, Sums()).add(one)
 
 
 def total(several: Iterable[Sums]) -> Sums:

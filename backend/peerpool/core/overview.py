@@ -93,9 +93,7 @@ class Census:
 
     def count(self, swarm: Swarm) -> None:
         """Count the members of one swarm."""
-        for cell, own in swarm.cells.clusters():
-            self.clusters[cell.level][0] += own > 0
-            self.clusters[cell.level][1] += own
+        swarm.cells.count(self.clusters)
         for cell in swarm.cells.areas():
             if cell.level is Level.COUNTRY:
                 self.countries[cell.path[Level.COUNTRY - 1]] += len(cell.members)

@@ -152,17 +152,8 @@ class Swarm:
     """All who want one content, and the cells they are in."""
 
     __slots__ = (
-        "_by_id",
-        "bucket",
-        "cells",
-        "completed",
-        "key",
-        "looked_at_until",
-        "seeds",
-        "shown",
-        "strangers",
-        "views",
-    )
+        "_by_id", "bucket", "cells", "completed", "key", "looked_at_until", "seeds", "shown", "strangers", "views",
+    )  # fmt: skip
 
     def __init__(self, key: SwarmKey, limits: Limits, now: float) -> None:
         self.key = key

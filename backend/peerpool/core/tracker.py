@@ -181,9 +181,7 @@ class Tracker:
         """Return how many clusters there are of each level, and members in them. Looks at every cell."""
         counts = {level: [0, 0] for level in Level}
         for swarm in self._state.swarms:
-            for cell, own in swarm.cells.clusters():
-                counts[cell.level][0] += own > 0
-                counts[cell.level][1] += own
+            swarm.cells.count(counts)
         return {level.name.lower(): (clusters, members) for level, (clusters, members) in counts.items()}
 
     def connection_opened(
